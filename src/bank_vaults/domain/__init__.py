@@ -1,0 +1,1 @@
+"""Pure rules: names, shares, journal, decisions. No I/O, no third party."""

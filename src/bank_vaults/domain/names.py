@@ -1,0 +1,51 @@
+"""Names under which values are kept in a key store.
+
+The first three groups are what Go Bank-Vaults wrote and every later version must read
+(docs/storage.md). The journal names are ours; they exist only while an initialisation is unfinished.
+"""
+
+from __future__ import annotations
+
+import re
+
+ROOT = "vault-root"
+"""The root token, ASCII, no newline."""
+
+JOURNAL = "vault-init-journal"
+"""Who is initialising which server, written before the irreversible call. No secret inside."""
+
+ANSWER = "vault-init-answer"
+"""The complete answer of ``sys/init``, written in one piece before it is split into named keys."""
+
+_CANARY = "vault-test"
+_KEY = re.compile(r"vault-(?:root|unseal-(?:0|[1-9][0-9]*)|recovery-(?:0|[1-9][0-9]*))")
+
+
+def unseal(index: int) -> str:
+    """The name of unseal share ``index`` (from 0), a hexadecimal text."""
+    return f"vault-unseal-{index}"
+
+
+def recovery(index: int) -> str:
+    """The name of recovery share ``index`` (from 0), a hexadecimal text."""
+    return f"vault-recovery-{index}"
+
+
+def canary(nonce: str) -> str:
+    """The name of a pre-flight test value: one of its own for each run, so that runs never collide."""
+    return f"{_CANARY}-{nonce}"
+
+
+def is_canary(name: str) -> bool:
+    """Whether a name is a left-over of a pre-flight check of ours or of Go Bank-Vaults."""
+    return name == _CANARY or name.startswith(_CANARY + "-")
+
+
+def is_key(name: str) -> bool:
+    """Whether a name is one of the precious ones: root token, unseal share or recovery share."""
+    return _KEY.fullmatch(name) is not None
+
+
+def keys_in(names: frozenset[str]) -> tuple[str, ...]:
+    """The precious names among all names of a store, in a stable order."""
+    return tuple(sorted(filter(is_key, names)))

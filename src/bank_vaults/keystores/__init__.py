@@ -1,0 +1,1 @@
+"""Key stores: where unseal keys live. One file per store, one registry."""

@@ -1,0 +1,63 @@
+"""The contract of a key store.
+
+A store keeps a few small values under the names of :mod:`bank_vaults.domain.names`. The one distinction
+that everything above depends on: *not found* (the store answered, and has no such value) apart from
+*cannot tell* (anything else that went wrong). Only an explicit not-found may ever be taken as "free".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+class StoreError(Exception):
+    """The store cannot tell, or cannot do it: the outcome of the call is unknown.
+
+    The message names the store, the name of the value and the cause, never the value.
+    """
+
+
+class NotFoundError(Exception):
+    """The store answered: there is no value under this name."""
+
+
+class AlreadyExistsError(Exception):
+    """``create`` found a value under this name and left it untouched."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreDescription:
+    """What a person should know of a store.
+
+    ``mode`` is the value of ``--mode``; ``location`` says where the values are; ``atomic_create`` is
+    whether two callers of ``create`` are kept apart by the store itself; ``protection`` is one sentence
+    about who can read the values.
+    """
+
+    mode: str
+    location: str
+    atomic_create: bool
+    protection: str
+
+
+class KeyStore(Protocol):
+    """Small values by name. Every method may raise StoreError. Safe to call from several threads."""
+
+    def get(self, name: str) -> bytes:
+        """The value under a name. Raises NotFoundError."""
+
+    def put(self, name: str, value: bytes) -> None:
+        """Write or replace. Afterwards a reader sees the old or the new value, never a mixture."""
+
+    def create(self, name: str, value: bytes) -> None:
+        """Write only if absent. Raises AlreadyExistsError."""
+
+    def delete(self, name: str) -> None:
+        """Remove a value; absent already is success."""
+
+    def list(self) -> frozenset[str]:
+        """All names present."""
+
+    def describe(self) -> StoreDescription:
+        """Where and how values are kept; needs no access to the store."""

@@ -1,0 +1,1 @@
+"""Initialise, unseal, join: the decisions of the domain turned into calls."""
