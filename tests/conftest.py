@@ -1,0 +1,42 @@
+"""Fixtures for the whole suite: which servers there are (docs/development.md)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator, Iterator
+
+import pytest
+
+from tests.support.binaries import MissingBinary, ServerKind, all_kinds
+from tests.support.servers import Server, running_servers
+
+
+@pytest.fixture(params=all_kinds(), ids=lambda kind: kind.name, scope="session")
+def server_kind(request: pytest.FixtureRequest) -> ServerKind:
+    """Each server binary in turn. One that is missing skips the test at a desk and fails it in CI."""
+    kind = request.param
+    if isinstance(kind, MissingBinary):
+        message = f"{kind.name} is missing: {kind.remedy}"
+        if os.environ.get("CI") == "true":
+            pytest.fail(message)
+        pytest.skip(message)
+    assert isinstance(kind, ServerKind)
+    return kind
+
+
+@pytest.fixture
+def any_server(server_kind: ServerKind) -> Iterator[Server]:
+    """A running server of each kind, not initialised, in memory, for this test alone."""
+    with Server(server_kind) as server:
+        yield server
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show the logs of the servers in use with a failure."""
+    report = yield
+    if report.failed:
+        report.sections += [(f"log of {server.name}", server.log()) for server in running_servers()]
+    return report
