@@ -61,3 +61,12 @@ class KeyStore(Protocol):
 
     def describe(self) -> StoreDescription:
         """Where and how values are kept; needs no access to the store."""
+
+
+def exists(store: KeyStore, name: str) -> bool:
+    """Whether the store has a value. Raises StoreError when it cannot tell; never guesses."""
+    try:
+        store.get(name)
+    except NotFoundError:
+        return False
+    return True

@@ -1,0 +1,158 @@
+"""Unseal shares: their text form, and which of them belong together.
+
+Vault and OpenBao split the key with Shamir's scheme over GF(2^8), the AES field: each share is one point
+of a polynomial for every byte of the key, its last byte the x coordinate. So shares can be checked
+against each other without the server and without rebuilding the key: with more than ``threshold`` of
+them, those on one polynomial outvote a damaged one. (A. Shamir, "How to share a secret", 1979; the share
+layout is that of the servers' documentation and is proved on real servers in the tests.)
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations, islice
+
+from bank_vaults.domain.secrets import Secret
+
+_HEX = re.compile(r"(?:[0-9a-fA-F]{2})+")
+_SHORTEST, _LONGEST = 16, 65  # bytes; what both servers accept lies between
+_MOST_SETS = 400  # sets looked at when shares disagree; beyond that the search would only burn time
+
+
+class DamagedShareError(ValueError):
+    """The stored text cannot be a share. The message says why and never shows the text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """One well-formed share: ``index`` as in its stored name, ``value`` as hexadecimal text."""
+
+    index: int
+    value: Secret
+
+
+@dataclass(frozen=True, slots=True)
+class CandidateSet:
+    """``threshold`` shares to try together.
+
+    ``supporters`` counts further shares on the same polynomial; ``outliers`` are the indices of those
+    that are not. With at least one supporter the outliers are certainly damaged or foreign.
+    """
+
+    shares: tuple[Share, ...]
+    supporters: int
+    outliers: tuple[int, ...]
+
+
+def parse(index: int, stored: bytes) -> Share:
+    """Read a stored share: hexadecimal as we write it, or base64 as people copy it from ``operator init``.
+
+    White space around it is forgiven. Raises DamagedShareError.
+    """
+    try:
+        text = stored.decode("ascii").strip()
+    except UnicodeDecodeError:
+        raise DamagedShareError("it is not text") from None
+    if not text:
+        raise DamagedShareError("it is empty")
+    if _HEX.fullmatch(text):
+        length = len(text) // 2
+        value = text.lower()
+    else:
+        try:
+            raw = base64.b64decode(text, validate=True)
+        except (binascii.Error, ValueError):
+            raise DamagedShareError("it is neither hexadecimal nor base64") from None
+        length = len(raw)
+        value = raw.hex()
+    if not _SHORTEST <= length <= _LONGEST:
+        raise DamagedShareError(f"it has {length} bytes, a share has {_SHORTEST} to {_LONGEST}")
+    return Share(index, Secret(value))
+
+
+def candidate_sets(shares: Sequence[Share], threshold: int) -> list[CandidateSet]:
+    """All sets of ``threshold`` shares worth trying, the best supported first.
+
+    Of sets that lie on one polynomial only the first is listed: the others would give the same key.
+    Looks at no more than the first 400 sets.
+    """
+    points = {share.index: bytes.fromhex(share.value.reveal()) for share in shares}
+    found: list[CandidateSet] = []
+    covered: list[frozenset[int]] = []
+    for chosen in islice(combinations(shares, threshold), _MOST_SETS):
+        indices = frozenset(share.index for share in chosen)
+        if any(indices <= family for family in covered):
+            continue
+        base = [points[share.index] for share in chosen]
+        if not _plausible(base):
+            continue
+        others = [share.index for share in shares if share.index not in indices]
+        supporters = [index for index in others if _lies_on(base, points[index])]
+        covered.append(indices | frozenset(supporters))
+        outliers = tuple(index for index in others if index not in supporters)
+        found.append(CandidateSet(chosen, len(supporters), outliers))
+    return sorted(found, key=lambda candidate: -candidate.supporters)
+
+
+def _plausible(points: Sequence[bytes]) -> bool:
+    """Same length, and distinct x coordinates other than 0, as far as there are several points."""
+    if len({len(point) for point in points}) != 1:
+        return False
+    if len(points) == 1:
+        return True
+    coordinates = {point[-1] for point in points}
+    return len(coordinates) == len(points) and 0 not in coordinates
+
+
+def _lies_on(base: Sequence[bytes], point: bytes) -> bool:
+    """Whether ``point`` lies on the polynomial of lowest degree through ``base`` (for each byte)."""
+    if len(point) != len(base[0]):
+        return False
+    if len(base) == 1:
+        return point == base[0]  # an unsplit key: every copy is the key itself
+    at = point[-1]
+    weights = [_weight(base, position, at) for position in range(len(base))]
+    for column in range(len(point) - 1):
+        value = 0
+        for weight, known in zip(weights, base, strict=True):
+            value ^= _multiply(weight, known[column])
+        if value != point[column]:
+            return False
+    return True
+
+
+def _weight(base: Sequence[bytes], position: int, at: int) -> int:
+    """The Lagrange basis polynomial of ``position`` at the x coordinate ``at``."""
+    weight = 1
+    own = base[position][-1]
+    for other in range(len(base)):
+        if other != position:
+            x = base[other][-1]
+            weight = _multiply(weight, _multiply(at ^ x, _invert(own ^ x)))
+    return weight
+
+
+def _tables() -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Powers of the generator 3 in GF(2^8) modulo x^8+x^4+x^3+x+1 (FIPS 197, 4.2), and their logarithms."""
+    powers, logarithms = [1] * 255, [0] * 256
+    value = 1
+    for exponent in range(255):
+        powers[exponent] = value
+        logarithms[value] = exponent
+        value ^= (value << 1) ^ (0x11B if value & 0x80 else 0)
+    return tuple(powers), tuple(logarithms)
+
+
+_POWERS, _LOGARITHMS = _tables()
+
+
+def _multiply(a: int, b: int) -> int:
+    return _POWERS[(_LOGARITHMS[a] + _LOGARITHMS[b]) % 255] if a and b else 0
+
+
+def _invert(a: int) -> int:
+    return _POWERS[-_LOGARITHMS[a] % 255]

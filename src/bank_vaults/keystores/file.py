@@ -1,0 +1,185 @@
+"""The ``file`` store: one file per value in one directory, mode 0600 (docs/storage.md).
+
+The layout is that of Go Bank-Vaults: ``<file-path>/<name>``, the value as it is. What differs is how a
+file comes to be: temporary file, fsync, rename (or link, where it must not exist yet), fsync of the
+directory. A crash or a full disk leaves the old value or the new one, never a part of one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from bank_vaults.domain.settings import Settings
+from bank_vaults.keystores.base import AlreadyExistsError, NotFoundError, StoreDescription, StoreError
+
+log = logging.getLogger(__name__)
+
+_TEMPORARY = ".bank-vaults-"
+_LONGEST_VALUE = 1 << 20
+
+
+class FileStore:
+    """Values as files in ``directory``, which must exist. Safe for several threads and processes."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    @classmethod
+    def open(cls, settings: Settings) -> FileStore:
+        """The store that ``--file-path`` names; empty is the working directory.
+
+        Raises StoreError when the directory is missing or belongs to somebody else; warns when others
+        may look into it.
+        """
+        directory = Path(settings.text("file-path") or ".")
+        store = cls(directory)
+        with _explained("open", str(directory)):
+            found = directory.stat()
+        if not stat.S_ISDIR(found.st_mode):
+            raise StoreError(f"the file store: {directory} is not a directory")
+        if found.st_uid not in (os.geteuid(), 0):
+            raise StoreError(
+                f"the file store: {directory} belongs to user {found.st_uid}, who could exchange the keys; "
+                f"give it to user {os.geteuid()}"
+            )
+        if found.st_mode & 0o077:
+            log.warning(
+                "the key directory is open to other users; close it with chmod 700",
+                extra={"fields": {"directory": str(directory), "mode": f"{stat.S_IMODE(found.st_mode):04o}"}},
+            )
+        return store
+
+    def get(self, name: str) -> bytes:
+        """Read one file. Symbolic links, foreign owners and anything but a plain file are refused."""
+        try:
+            descriptor = os.open(self._path(name), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+        except FileNotFoundError:
+            with _explained("read", name):  # the directory itself may be what is missing
+                self._directory.stat()
+            raise NotFoundError(f"the file store has no value {name!r}") from None
+        except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise StoreError(f"the file store: {self._path(name)} is a symbolic link; refused") from None
+            raise _refused("read", name, error) from None
+        with _explained("read", name), open(descriptor, "rb") as file:
+            self._check(name, os.fstat(descriptor))
+            return file.read()
+
+    def put(self, name: str, value: bytes) -> None:
+        """Replace by rename."""
+        with self._written(name, value) as temporary:
+            with contextlib.suppress(FileNotFoundError):
+                self._check(name, os.lstat(self._path(name)))
+            os.rename(temporary, self._path(name))
+
+    def create(self, name: str, value: bytes) -> None:
+        """Create by hard link, which the kernel refuses if the name is taken."""
+        with self._written(name, value) as temporary:
+            try:
+                os.link(temporary, self._path(name), follow_symlinks=False)
+            except FileExistsError:
+                raise AlreadyExistsError(f"the file store already has a value {name!r}") from None
+            except OSError as error:
+                if error.errno in (errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS):
+                    raise StoreError(
+                        f"the file store: {self._directory} is on a file system without hard links, so a "
+                        "value cannot be created safely there; use a local file system"
+                    ) from None
+                raise
+            os.unlink(temporary)
+
+    def delete(self, name: str) -> None:
+        """Remove the file and make that durable."""
+        with _explained("delete", name):
+            try:
+                os.unlink(self._path(name))
+            except FileNotFoundError:
+                return
+            self._sync_directory()
+
+    def list(self) -> frozenset[str]:
+        """The names of all plain files, without unfinished temporary ones."""
+        with _explained("list", str(self._directory)), os.scandir(self._directory) as entries:
+            return frozenset(
+                entry.name
+                for entry in entries
+                if entry.is_file(follow_symlinks=False) and not entry.name.startswith(_TEMPORARY)
+            )
+
+    def describe(self) -> StoreDescription:
+        """Where the files are."""
+        return StoreDescription(
+            mode="file",
+            location=str(self._directory.absolute()),
+            atomic_create=True,
+            protection="plain files, readable by their owner and root only",
+        )
+
+    def _path(self, name: str) -> Path:
+        if "/" in name or name in ("", ".", ".."):
+            raise StoreError(f"the file store: {name!r} cannot be a file name")
+        return self._directory / name
+
+    def _check(self, name: str, found: os.stat_result) -> None:
+        if stat.S_ISLNK(found.st_mode):
+            raise StoreError(f"the file store: {self._path(name)} is a symbolic link; refused")
+        if not stat.S_ISREG(found.st_mode):
+            raise StoreError(f"the file store: {self._path(name)} is not a plain file")
+        if found.st_uid not in (os.geteuid(), 0):
+            raise StoreError(
+                f"the file store: {self._path(name)} belongs to user {found.st_uid}, "
+                f"not to user {os.geteuid()}"
+            )
+        if found.st_size > _LONGEST_VALUE:
+            raise StoreError(
+                f"the file store: {self._path(name)} has {found.st_size} bytes, too many for a key"
+            )
+
+    @contextlib.contextmanager
+    def _written(self, name: str, value: bytes) -> Iterator[str]:
+        """A durable temporary file with the value; the directory is synced after the body moved it away."""
+        target = self._path(name)
+        temporary = str(target.with_name(f"{_TEMPORARY}{os.getpid()}-{secrets.token_hex(8)}"))
+        with _explained("write", name):
+            try:
+                descriptor = os.open(
+                    temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600
+                )
+                with open(descriptor, "wb", buffering=0) as file:
+                    os.fchmod(descriptor, 0o600)  # whatever the umask says
+                    left = memoryview(value)
+                    while left:
+                        left = left[file.write(left) :]
+                    os.fsync(descriptor)
+                yield temporary
+                self._sync_directory()
+            finally:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(temporary)
+
+    def _sync_directory(self) -> None:
+        descriptor = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _explained(operation: str, name: str) -> Iterator[None]:
+    """Turn an OSError into a StoreError that says what was tried."""
+    try:
+        yield
+    except OSError as error:
+        raise _refused(operation, name, error) from None
+
+
+def _refused(operation: str, name: str, error: OSError) -> StoreError:
+    return StoreError(f"the file store cannot {operation} {name!r}: {error.strerror or error}")
