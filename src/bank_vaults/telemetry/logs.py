@@ -178,7 +178,8 @@ def setup(format: str, level: str, stream: TextIO | None = None) -> None:  # noq
     if level not in LEVELS:
         raise ValueError(f"log level {level!r} is not one of: {', '.join(LEVELS)}")
     handler = _Handler(stream or sys.stderr)
-    colour = handler.stream.isatty() and not os.environ.get("NO_COLOR")
+    # A process started with descriptor 2 closed has no stderr: its lines are lost like those of a broken one.
+    colour = bool(handler.stream and handler.stream.isatty()) and not os.environ.get("NO_COLOR")
     handler.setFormatter(JsonFormatter() if format == "json" else TextFormatter(colour))
     root = logging.getLogger()
     for old in [old for old in root.handlers if isinstance(old, _Handler)]:
