@@ -1,0 +1,122 @@
+"""The TLS side of connections: certificates from files, read again when they change."""
+
+from __future__ import annotations
+
+import logging
+import os
+import ssl
+from pathlib import Path
+
+from bank_vaults.vault.config import ClientConfig
+
+_log = logging.getLogger(__name__)
+_Stamp = tuple[tuple[str, int, int, int], ...]
+
+
+class TlsFilesError(Exception):
+    """A certificate or key cannot be read. The message names the variable and the cause."""
+
+
+class TlsContexts:
+    """The context for new connections. Certificates get rotated: changed files are read again.
+
+    A rotation that is only half done (new certificate, old key) leaves the former context in use; the
+    next connection tries again.
+    """
+
+    def __init__(self, config: ClientConfig) -> None:
+        self._config = config
+        self._context: ssl.SSLContext | None = None
+        self._stamp: _Stamp = ()
+
+    def current(self) -> ssl.SSLContext:
+        """The context that fits the files as they are now. Raises TlsFilesError."""
+        stamp = self._stamp_of_files()
+        if self._context is not None and stamp == self._stamp:
+            return self._context
+        try:
+            context = _build(self._config)
+        except TlsFilesError as error:
+            if self._context is None:
+                raise
+            _log.warning(
+                "changed TLS files cannot be used, the former ones stay",
+                extra={"fields": {"cause": str(error)}},
+            )
+            return self._context
+        self._context, self._stamp = context, stamp
+        return context
+
+    def _stamp_of_files(self) -> _Stamp:
+        config = self._config
+        paths = [path for path in (config.client_cert, config.client_key) if path]
+        if not config.ca_cert_bytes:
+            if config.ca_cert:
+                paths.append(config.ca_cert)
+            elif config.ca_path:
+                paths.extend(map(str, _files_below(config.ca_path)))
+        return tuple(map(_stamp, paths))
+
+
+def _stamp(path: str) -> tuple[str, int, int, int]:
+    try:
+        found = os.stat(path)  # noqa: PTH116  called for every new connection
+    except OSError:
+        return path, 0, 0, 0
+    return path, found.st_mtime_ns, found.st_ino, found.st_size
+
+
+def _files_below(directory: str) -> list[Path]:
+    return sorted(path for path in Path(directory).rglob("*") if path.is_file())
+
+
+def _build(config: ClientConfig) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    if config.skip_verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    else:
+        # As in Go: whatever certificate the user names as trusted is a root, self-signed or not.
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+        _load_roots(context, config)
+    if config.client_cert:
+        try:
+            # Without a password function OpenSSL would ask on the terminal for that of an encrypted key.
+            context.load_cert_chain(config.client_cert, config.client_key, password=lambda: b"")
+        except (OSError, ValueError) as cause:
+            raise TlsFilesError(
+                f"VAULT_CLIENT_CERT {config.client_cert} and VAULT_CLIENT_KEY {config.client_key}: "
+                f"{_why(cause)} (needed: a PEM certificate and its PEM key, not encrypted)"
+            ) from None
+    return context
+
+
+def _load_roots(context: ssl.SSLContext, config: ClientConfig) -> None:
+    if config.ca_cert_bytes:
+        try:
+            context.load_verify_locations(cadata=config.ca_cert_bytes)
+        except (OSError, ValueError) as cause:
+            raise TlsFilesError(f"VAULT_CACERT_BYTES: {_why(cause)} (needed: PEM certificates)") from None
+    elif config.ca_cert:
+        try:
+            context.load_verify_locations(cafile=config.ca_cert)
+        except OSError as cause:
+            raise TlsFilesError(f"VAULT_CACERT {config.ca_cert}: {_why(cause)}") from None
+    elif config.ca_path:
+        for path in _files_below(config.ca_path):
+            try:
+                context.load_verify_locations(cafile=path)
+            except OSError:
+                continue  # a directory of certificates may hold other files as well
+        if not context.cert_store_stats()["x509_ca"]:
+            raise TlsFilesError(f"VAULT_CAPATH {config.ca_path}: no PEM certificate found in it")
+    else:
+        context.load_default_certs()
+
+
+def _why(cause: Exception) -> str:
+    if isinstance(cause, ssl.SSLError):
+        return cause.reason or "not a PEM file"
+    return (isinstance(cause, OSError) and cause.strerror) or type(cause).__name__
