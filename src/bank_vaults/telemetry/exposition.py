@@ -20,7 +20,7 @@ from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
 
 from bank_vaults import __version__
-from bank_vaults.telemetry.metrics import DURATION_BUCKETS, Durations, Metrics, ServerObservation, Snapshot
+from bank_vaults.telemetry.metrics import DURATION_BUCKETS, Metrics, ServerObservation, Snapshot
 
 _PLAIN = "text/plain; version=0.0.4; charset=utf-8"
 _Servers = Mapping[str, ServerObservation]
@@ -102,16 +102,16 @@ def _servers(servers: _Servers) -> Iterator[Metric]:
     )
     decisions = InfoMetricFamily("bank_vaults_decision", "The decision now in force", labels=["server"])
     for server, seen in sorted(servers.items()):
-        durations.add_metric([server], _buckets(seen.durations), seen.durations.total)
+        durations.add_metric([server], _buckets(seen.unseal_buckets), seen.unseal_seconds)
         if seen.reason is not None:
             decisions.add_metric([server], {"reason": seen.reason})
     yield durations
     yield decisions
 
 
-def _buckets(durations: Durations) -> list[tuple[str, float]]:
+def _buckets(counts: Iterable[int]) -> list[tuple[str, float]]:
     bounds = [*(str(bound) for bound in DURATION_BUCKETS), "+Inf"]
-    return list(zip(bounds, map(float, itertools.accumulate(durations.counts)), strict=True))
+    return list(zip(bounds, map(float, itertools.accumulate(counts)), strict=True))
 
 
 def _counts(snapshot: Snapshot) -> Iterator[Metric]:

@@ -18,7 +18,6 @@ import itertools
 import os
 import signal
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 VARIABLE = "BANK_VAULTS_FAILPOINT"
 
@@ -45,11 +44,8 @@ FAILPOINTS: tuple[str, ...] = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Armed:
-    passage: int = 1
-    exit_group: bool = False
-    passages: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+_Armed = tuple[int, Iterator[int], bool]
+"""At which passage to fire, the passages so far, whether to kill the parent too."""
 
 
 def _arm(setting: str) -> dict[str, _Armed | None]:
@@ -64,11 +60,11 @@ def _arm(setting: str) -> dict[str, _Armed | None]:
     for option in options:
         if option == "exit-group":
             exit_group = True
-        elif option.isascii() and option.isdigit() and 0 < len(option) < 10 and int(option) > 0:
+        elif option.isascii() and option.isdigit() and len(option) < 10 and int(option) > 0:
             passage = int(option)
         else:
             raise ValueError(f"{VARIABLE}: {option!r} is neither 'exit-group' nor a count from 1")
-    places[name] = _Armed(passage, exit_group)
+    places[name] = (passage, itertools.count(1), exit_group)
     return places
 
 
@@ -78,8 +74,11 @@ _places = _arm(os.environ.get(VARIABLE, ""))
 def failpoint(name: str) -> None:
     """Kill the process here if this place is armed. Raises KeyError for a name not in FAILPOINTS."""
     armed = _places[name]
-    if armed is None or next(armed.passages) != armed.passage:
+    if armed is None:
         return
-    if armed.exit_group:
+    passage, passages, exit_group = armed
+    if next(passages) != passage:
+        return
+    if exit_group:
         os.kill(os.getppid(), signal.SIGKILL)
     os.kill(os.getpid(), signal.SIGKILL)

@@ -10,7 +10,7 @@ where there is one, and the fields.
 
 from __future__ import annotations
 
-import base64
+import binascii
 import json
 import logging
 import os
@@ -35,7 +35,7 @@ def _forms(secret: str) -> Iterator[str]:
     yield json.dumps(secret)[1:-1]
     yield json.dumps(secret, ensure_ascii=False)[1:-1]
     yield repr(secret)[1:-1]
-    encoded = base64.b64encode(secret.encode(errors="surrogatepass")).decode()
+    encoded = binascii.b2a_base64(secret.encode(errors="surrogatepass"), newline=False).decode()
     yield encoded
     yield encoded.rstrip("=")
 

@@ -18,25 +18,12 @@ DURATION_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.
 
 
 @dataclass(frozen=True, slots=True)
-class Durations:
-    """A histogram: one count for each bucket (not cumulative) and the sum in seconds."""
-
-    counts: tuple[int, ...] = (0,) * (len(DURATION_BUCKETS) + 1)
-    total: float = 0.0
-
-    def observed(self, seconds: float) -> Durations:
-        """The histogram with one more value."""
-        bucket = bisect.bisect_left(DURATION_BUCKETS, seconds)
-        counts = tuple(count + (position == bucket) for position, count in enumerate(self.counts))
-        return Durations(counts, self.total + seconds)
-
-
-@dataclass(frozen=True, slots=True)
 class ServerObservation:
     """The last known truth about one server; None means never known.
 
     ``last_cycle`` and ``last_success`` are Unix times in seconds, ``last_cycle_monotonic`` is on the
-    monotonic clock; ``reason`` is the code of the current decision.
+    monotonic clock; ``reason`` is the code of the current decision. Of the unseals that succeeded,
+    ``unseal_buckets`` counts the durations bucket by bucket (not cumulative), ``unseal_seconds`` adds them.
     """
 
     up: bool | None = None
@@ -47,7 +34,8 @@ class ServerObservation:
     last_cycle: float | None = None
     last_cycle_monotonic: float | None = None
     last_success: float | None = None
-    durations: Durations = Durations()
+    unseal_buckets: tuple[int, ...] = (0,) * (len(DURATION_BUCKETS) + 1)
+    unseal_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +86,13 @@ class Metrics:
             self._unseals[server, result] += 1
             if result == "success":
                 last = self._servers.get(server, ServerObservation())
+                buckets = list(last.unseal_buckets)
+                buckets[bisect.bisect_left(DURATION_BUCKETS, seconds)] += 1
                 self._servers[server] = replace(
-                    last, last_success=self._wall(), durations=last.durations.observed(seconds)
+                    last,
+                    last_success=self._wall(),
+                    unseal_buckets=tuple(buckets),
+                    unseal_seconds=last.unseal_seconds + seconds,
                 )
 
     def count_init(self, result: str) -> None:
