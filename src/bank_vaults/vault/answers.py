@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable
 
+from bank_vaults.vault.connection import Answer
 from bank_vaults.vault.errors import (
     DeniedError,
     FatalError,
@@ -16,7 +17,6 @@ from bank_vaults.vault.errors import (
     UnsupportedError,
     VaultError,
 )
-from bank_vaults.vault.transport import Answer
 
 _MOST_MESSAGES = 10
 _LONGEST_MESSAGE = 500
@@ -32,25 +32,25 @@ class NotJsonError(ValueError):
     """The body of an answer is not a JSON object."""
 
 
-def decode(body: bytes) -> dict[str, object]:
-    """The JSON object in a body; empty for an empty body. Raises NotJsonError, without the body in it."""
-    if not body:
+def decode(answer: Answer) -> dict[str, object]:
+    """The JSON object in a body; empty when the answer says that it has none. Raises NotJsonError."""
+    if not answer.body and answer.framed:
         return {}
     try:
-        data = json.loads(body)
+        data = json.loads(answer.body)
     except (ValueError, RecursionError):
-        raise NotJsonError from None
+        raise NotJsonError from None  # the cause would show the body
     if not isinstance(data, dict):
         raise NotJsonError
     return data
 
 
-def messages_of(body: bytes) -> tuple[str, ...]:
+def messages_of(answer: Answer) -> tuple[str, ...]:
     """What a server or a proxy says in the body of an error: a few short lines of printable text."""
     try:
-        errors = decode(body).get("errors")
+        errors = decode(answer).get("errors")
     except NotJsonError:
-        text = body[: 4 * _LONGEST_MESSAGE].decode(errors="replace")
+        text = answer.body[: 4 * _LONGEST_MESSAGE].decode(errors="replace")
         if text.lstrip().startswith("<"):
             return ("the answer is an HTML page: does a proxy or another server answer here?",)
         errors = [text]
@@ -70,7 +70,7 @@ def _clean(text: str) -> str:
 
 def error_of(method: str, path: str, answer: Answer, now: Callable[[], float]) -> VaultError:
     """The error for an answer outside 2xx and the redirects. ``now`` is the time of day, Unix seconds."""
-    status, messages = answer.status, messages_of(answer.body)
+    status, messages = answer.status, messages_of(answer)
     text = "\n".join(messages)
     if _NOT_INITIALISED.search(text):
         return NotInitialisedError(method, path, status, messages)

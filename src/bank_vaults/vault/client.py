@@ -15,17 +15,18 @@ from bank_vaults import __version__
 from bank_vaults.domain.secrets import Secret
 from bank_vaults.vault.answers import NotJsonError, decode, error_of
 from bank_vaults.vault.config import ClientConfig
+from bank_vaults.vault.connection import Answer, ExchangeError
 from bank_vaults.vault.endpoints import ConfigError, Endpoint, parse_address
 from bank_vaults.vault.errors import FatalError, TransientError, VaultError
 from bank_vaults.vault.pacing import TokenBucket, linear_jitter
-from bank_vaults.vault.transport import Answer, ConnectError, ExchangeError, Transport
+from bank_vaults.vault.transport import ConnectError, Transport
 
 if TYPE_CHECKING:
     import socket
 
 _log = logging.getLogger(__name__)
 
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_REDIRECTS = frozenset({301, 302, 307, 308})
 _IDEMPOTENT = frozenset({"GET", "LIST", "HEAD"})
 _PATH_SAFE = "/!$&'()*+,;=:@~"  # characters of a path segment (RFC 3986, 3.3), and the slash
 
@@ -103,8 +104,8 @@ class VaultClient:
         attempt = 0
         while True:
             attempt += 1
-            self._throttle(call, deadline)
             try:
+                self._throttle(call, deadline)
                 return self._attempt(call, deadline)
             except VaultError as error:
                 outcome_unknown = error.outcome_unknown = error.outcome_unknown or outcome_unknown
@@ -187,9 +188,11 @@ class VaultClient:
         if not 200 <= answer.status < 300:
             raise error_of(call.method, call.path, answer, self._now)
         try:
-            return Response(answer.status, decode(answer.body))
+            return Response(answer.status, decode(answer))
         except NotJsonError:
-            raise FatalError(
+            # Without a length nobody can tell a strange answer from a cut one.
+            kind = FatalError if answer.framed else TransientError
+            raise kind(
                 call.method,
                 call.path,
                 answer.status,
@@ -213,7 +216,7 @@ class VaultClient:
             endpoint = parse_address(where, "the redirect")
         except (ConfigError, ValueError):
             raise refused("redirect refused: it leads to no http or https address") from None
-        if answer.status == 303 or not location or endpoint.scheme == "unix" or not where.isascii():
+        if not location or endpoint.scheme == "unix" or not where.isascii():
             raise refused("redirect refused: it leads to no http or https address")
         if origin.scheme != "http" and endpoint.scheme == "http":
             raise refused(

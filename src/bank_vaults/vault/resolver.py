@@ -39,7 +39,7 @@ class Resolver:
         if not lookup.done.wait(timeout):
             raise TimeoutError
         if lookup.error is not None:
-            raise OSError(str(lookup.error))
+            raise OSError(lookup.error)
         return lookup.found
 
     def _run(self, lookup: _Lookup) -> None:
@@ -49,7 +49,7 @@ class Resolver:
                 host, port = _look_up_srv(lookup.srv, host, port)
             lookup.found = _look_up(host, port, 0)
         except (OSError, UnicodeError) as error:
-            lookup.error = error
+            lookup.error = str(error.strerror or error) if isinstance(error, OSError) else "not a host name"
         finally:
             with self._lock:
                 del self._running[lookup.host, lookup.port]
@@ -63,7 +63,7 @@ class _Lookup:
         self.srv = srv
         self.done = threading.Event()
         self.found: list[Address] = []
-        self.error: Exception | None = None
+        self.error: str | None = None
 
 
 def _look_up(host: str, port: int, flags: int) -> list[Address]:

@@ -1,37 +1,25 @@
 """Connections to one server: plain, TLS, Unix socket, through a proxy; kept alive and pooled.
 
-This layer knows HTTP/1.1 and time limits, nothing of Vault. It never repeats a request by itself.
+Nothing here knows of Vault, or repeats a request.
 """
 
 from __future__ import annotations
 
 import http.client
-import io
 import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
 
 from bank_vaults.vault.config import ClientConfig
+from bank_vaults.vault.connection import CUT, Answer, Clock, Connection, ExchangeError, os_reason, tls_reason
 from bank_vaults.vault.endpoints import Endpoint, parse_proxy
 from bank_vaults.vault.resolver import Resolver
 from bank_vaults.vault.tls import TlsContexts, TlsFilesError
 
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
-
-MAX_BODY = 32 * 1024 * 1024
-"""Bytes of an answer that are accepted."""
-
 _HANDSHAKE_SECONDS = 5.0
 _IDLE_SECONDS = 90.0  # as Go's transport: firewalls forget silent connections
 _MAX_IDLE = 8
-_CHUNK = 64 * 1024
-
-Clock = Callable[[], float]
 
 
 class ConnectError(Exception):
@@ -40,142 +28,6 @@ class ConnectError(Exception):
     def __init__(self, message: str, *, permanent: bool = False) -> None:
         super().__init__(message)
         self.permanent = permanent
-
-
-class ExchangeError(Exception):
-    """The connection was there, the answer was not: the request may have reached the server.
-
-    ``permanent``: repeating does not mend it. ``untouched``: the connection had been idle, and not one
-    byte of an answer came, so that most likely the server had closed it just before.
-    """
-
-    def __init__(self, message: str, *, permanent: bool = False, untouched: bool = False) -> None:
-        super().__init__(message)
-        self.permanent = permanent
-        self.untouched = untouched
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """One HTTP answer. The names of the headers are in lower case."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-
-class _Reader(io.RawIOBase):
-    """The receiving side of a socket, with one deadline for all that is read through it.
-
-    A time limit on each read alone would let a server that drips one byte now and then hold a call for
-    ever.
-    """
-
-    def __init__(self, connection: Connection, deadline: float) -> None:
-        self._connection = connection
-        self._deadline = deadline
-        self.received = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: WriteableBuffer, /) -> int:
-        self._connection.limit(self._deadline)
-        count = self._connection.socket.recv_into(cast("bytearray", buffer))
-        self.received += count
-        return count
-
-    def makefile(self, *_: object) -> io.BufferedReader:
-        """What http.client asks of a socket."""
-        return io.BufferedReader(self)
-
-
-class Connection:
-    """One connection, used by one thread at a time."""
-
-    def __init__(self, connected: socket.socket, clock: Clock) -> None:
-        self.socket = connected
-        self.reused = False
-        self.idle_since = 0.0
-        self._clock = clock
-
-    def limit(self, deadline: float) -> None:
-        """Set the socket's time limit to what is left. Raises TimeoutError."""
-        remaining = deadline - self._clock()
-        if remaining <= 0:
-            raise TimeoutError
-        self.socket.settimeout(remaining)
-
-    def is_stale(self) -> bool:
-        """Whether the server closed the connection, or sent what nobody asked for, while it was idle.
-
-        Reading, not polling, since TLS 1.3 sends session tickets after the handshake: bytes on the
-        socket alone do not mean that anything is wrong.
-        """
-        try:
-            self.socket.settimeout(0)
-            self.socket.recv(1)
-        except (BlockingIOError, ssl.SSLWantReadError):
-            return False
-        except (OSError, ValueError):
-            return True
-        return True
-
-    def exchange(self, method: str, request: bytes, deadline: float) -> tuple[Answer, bool]:
-        """Send the bytes of a request and read the answer, and say whether the connection can be kept.
-
-        Raises ExchangeError.
-        """
-        reader = _Reader(self, deadline)
-        try:
-            self._send(request, deadline)
-            response = http.client.HTTPResponse(cast("socket.socket", reader), method=method)
-            try:
-                response.begin()
-                headers = {name.lower(): value for name, value in response.getheaders()}
-                # What follows the answer to CONNECT is the tunnel, not a body.
-                body = b"" if method == "CONNECT" else _read_body(response)
-                answer = Answer(response.status, headers, body)
-                return answer, not response.will_close
-            finally:
-                response.close()
-        except http.client.HTTPException as cause:
-            if isinstance(cause, (http.client.IncompleteRead, http.client.RemoteDisconnected)):
-                raise self._broken("the connection broke before the answer was complete", reader) from None
-            raise ExchangeError(
-                "the answer is not HTTP: is this a Vault or OpenBao server?", permanent=True
-            ) from None
-        except TimeoutError:
-            raise ExchangeError("no complete answer within the time limit") from None
-        except ssl.SSLError as cause:
-            if isinstance(cause, (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)):
-                raise self._broken("the connection broke before the answer was complete", reader) from None
-            raise ExchangeError(f"TLS: {_tls_reason(cause)}", permanent=True) from None
-        except OSError as cause:
-            raise self._broken(f"the connection broke: {_os_reason(cause)}", reader) from None
-        except ValueError:  # http.client lets it through for a damaged length of a chunk
-            raise ExchangeError("the answer is damaged HTTP", permanent=True) from None
-
-    def _broken(self, message: str, reader: _Reader) -> ExchangeError:
-        return ExchangeError(message, untouched=self.reused and reader.received == 0)
-
-    def _send(self, request: bytes, deadline: float) -> None:
-        view = memoryview(request)
-        while view:
-            self.limit(deadline)
-            view = view[self.socket.send(view) :]
-
-    def close(self) -> None:
-        self.socket.close()
-
-
-def _read_body(response: http.client.HTTPResponse) -> bytes:
-    if response.length is not None and response.length > MAX_BODY:
-        raise ExchangeError(f"the answer is larger than {MAX_BODY} bytes", permanent=True)
-    body = response.read() if response.length is not None else response.read(MAX_BODY + 1)
-    if len(body) > MAX_BODY:
-        raise ExchangeError(f"the answer is larger than {MAX_BODY} bytes", permanent=True)
-    return body
 
 
 class Transport:
@@ -210,9 +62,8 @@ class Transport:
                 connection.close()
 
     def release(self, endpoint: Endpoint, connection: Connection) -> None:
-        """Keep a connection whose last answer was read to the end."""
+        """Keep a connection for the next call."""
         connection.reused = True
-        connection.idle_since = self._clock()
         with self._lock:
             kept = self._idle.setdefault(endpoint, [])
             if not self._closed and len(kept) < _MAX_IDLE:
@@ -227,7 +78,7 @@ class Transport:
                 if not kept:
                     return None
                 connection = kept.pop()
-            if self._clock() - connection.idle_since < _IDLE_SECONDS and not connection.is_stale():
+            if self._clock() - connection.last_used < _IDLE_SECONDS and not connection.is_stale():
                 return connection
             connection.close()
 
@@ -278,7 +129,7 @@ class Transport:
         except TimeoutError:
             raise ConnectError("no connection within the time limit") from None
         except OSError as cause:
-            raise ConnectError(f"no connection: {_os_reason(cause)}") from None
+            raise ConnectError(f"no connection: {os_reason(cause)}") from None
         if endpoint.scheme != "https":
             return Connection(connected, self._clock)
         try:
@@ -360,35 +211,11 @@ class Transport:
                 "Check the CA in VAULT_CACERT and the name in VAULT_TLS_SERVER_NAME",
                 permanent=True,
             ) from None
-        except (TimeoutError, ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError):
+        except (TimeoutError, *CUT):
             raise ConnectError("TLS: the server did not complete the handshake") from None
         except ssl.SSLError as cause:
-            raise ConnectError(f"TLS: {_tls_reason(cause)}", permanent=True) from None
+            raise ConnectError(f"TLS: {tls_reason(cause)}", permanent=True) from None
         except OSError as cause:
-            raise ConnectError(f"TLS: no connection: {_os_reason(cause)}") from None
+            raise ConnectError(f"TLS: no connection: {os_reason(cause)}") from None
         except ValueError:
             raise ConnectError(f"TLS: {name!r} cannot be a server's name", permanent=True) from None
-
-
-_NO_TLS = "the server does not speak TLS: must the address begin with http://?"
-_NO_CLIENT_CERT = "the server wants a certificate: set VAULT_CLIENT_CERT and VAULT_CLIENT_KEY"
-_TLS_HINTS = {
-    "WRONG_VERSION_NUMBER": _NO_TLS,
-    "RECORD_LAYER_FAILURE": _NO_TLS,
-    "TLSV13_ALERT_CERTIFICATE_REQUIRED": _NO_CLIENT_CERT,
-}
-
-
-def _tls_reason(cause: ssl.SSLError) -> str:
-    reason = cause.reason or "failed"
-    if hint := _TLS_HINTS.get(reason):
-        return hint
-    if "ALERT" in reason and (
-        "CERTIFICATE" in reason or "UNKNOWN_CA" in reason or "HANDSHAKE_FAILURE" in reason
-    ):
-        return f"the server refused ({reason}): check VAULT_CLIENT_CERT and VAULT_CLIENT_KEY"
-    return reason
-
-
-def _os_reason(cause: OSError) -> str:
-    return cause.strerror or str(cause) or type(cause).__name__
