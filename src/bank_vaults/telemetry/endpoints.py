@@ -35,7 +35,7 @@ def parse_address(address: str) -> tuple[str, int]:
     Raises ValueError.
     """
     match = _ADDRESS.fullmatch(address)
-    if match is None or not match["port"].isascii() or int(match["port"]) > 65535:
+    if match is None or int(match["port"]) > 65535:
         raise ValueError(f"{address!r} is not an address of the form HOST:PORT, [IPV6]:PORT or :PORT")
     return match["v6"] or match["host"] or "", int(match["port"])
 
