@@ -241,9 +241,9 @@ def _fresh(seen: Snapshot, store: StoreState) -> Decision:
         return Decision(
             Reason.FOREIGN_KEYS,
             f"error before init: value for key '{found}' already exists: the store holds the keys of "
-            "another cluster, or this server lost its data. Nothing was changed. Point the store settings to an "
-            "empty place, or bring back the server's data; remove the old keys only if that cluster is gone for "
-            "ever",
+            "another cluster, or this server lost its data. Nothing was changed. Point the store settings "
+            "to an empty place, or bring back the server's data; remove the old keys only if that cluster is "
+            "gone for ever",
             wait=policy.period,
             once=ExitCode.KEYS,
             trouble=True,

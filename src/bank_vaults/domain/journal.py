@@ -138,22 +138,14 @@ class InitAnswer:
             raise MalformedAnswerError("the answer of sys/init has no root token")
         return InitAnswer(texts("keys"), texts("recovery_keys"), Secret(token))
 
-    def encode(self) -> bytes:
-        """The stored form: JSON."""
-        return json.dumps(
-            {
-                "version": _VERSION,
-                "keys": [key.reveal() for key in self.keys],
-                "recovery_keys": [key.reveal() for key in self.recovery_keys],
-                "root_token": self.root_token.reveal(),
-            }
-        ).encode()
-
     @staticmethod
     def decode(stored: bytes) -> InitAnswer:
-        """Read the stored form. Raises MalformedRecordError."""
+        """Read what :func:`encode_answer` wrote. Raises MalformedRecordError."""
+        answer = _record(stored, names.ANSWER).get("answer")
+        if not isinstance(answer, dict):
+            raise MalformedRecordError(f"the record {names.ANSWER!r} holds no answer")
         try:
-            return InitAnswer.from_answer(_record(stored, names.ANSWER))
+            return InitAnswer.from_answer(answer)
         except MalformedAnswerError as error:
             raise MalformedRecordError(f"the record {names.ANSWER!r}: {error}") from None
 
@@ -163,6 +155,14 @@ class InitAnswer:
             [(names.unseal(index), key) for index, key in enumerate(self.keys)]
             + [(names.recovery(index), key) for index, key in enumerate(self.recovery_keys)]
         )
+
+
+def encode_answer(answer: Mapping[str, object]) -> bytes:
+    """The stored form of an answer of ``sys/init``: the server's whole body, whatever is in it.
+
+    It is not looked into before it is safe: an answer that we cannot read still holds somebody's keys.
+    """
+    return json.dumps({"version": _VERSION, "answer": answer}).encode()
 
 
 def _record(stored: bytes, name: str) -> dict[str, object]:

@@ -1,0 +1,31 @@
+"""``bank-vaults init``: initialise a server and store its keys; it stays sealed."""
+
+from __future__ import annotations
+
+import logging
+
+from bank_vaults.cli import wiring
+from bank_vaults.domain.exitcodes import ExitCode
+from bank_vaults.domain.settings import Settings
+from bank_vaults.keystores.base import StoreError
+from bank_vaults.telemetry.health import Health
+from bank_vaults.telemetry.metrics import Metrics
+from bank_vaults.unsealer.loop import ServerLoop
+from bank_vaults.unsealer.stop import Stop
+from bank_vaults.unsealer.supervisor import Supervisor
+
+log = logging.getLogger(__name__)
+
+
+def run(settings: Settings) -> int:
+    """Initialise, once."""
+    configs = wiring.client_configs()
+    try:
+        opener = wiring.store_opener(settings)
+    except StoreError as error:
+        log.error(f"error creating kv store: {error}")
+        return ExitCode.STORE
+    metrics, stop = Metrics(), Stop()
+    servers = wiring.servers(settings, configs, opener, metrics, unseals=False)
+    loops = [ServerLoop(server, opener, metrics, stop) for server in servers]
+    return Supervisor(loops, stop, Health(metrics)).run(once=True)

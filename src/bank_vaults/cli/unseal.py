@@ -1,0 +1,45 @@
+"""``bank-vaults unseal``: keep servers initialised and unsealed."""
+
+from __future__ import annotations
+
+import logging
+
+from bank_vaults.cli import wiring
+from bank_vaults.domain.exitcodes import ExitCode
+from bank_vaults.domain.settings import Settings
+from bank_vaults.keystores.base import StoreError
+from bank_vaults.telemetry.endpoints import Endpoints
+from bank_vaults.telemetry.health import Health
+from bank_vaults.telemetry.metrics import Metrics
+from bank_vaults.unsealer.loop import ServerLoop
+from bank_vaults.unsealer.stop import Stop
+from bank_vaults.unsealer.supervisor import Supervisor
+
+log = logging.getLogger(__name__)
+
+
+def run(settings: Settings) -> int:
+    """Run until a signal, or one round with ``--once``."""
+    configs = wiring.client_configs(settings.items("server-addr"))
+    try:
+        opener = wiring.store_opener(settings)
+    except StoreError as error:
+        log.error(f"error creating kv store: {error}")
+        return ExitCode.STORE
+    metrics, stop = Metrics(), Stop()
+    health = Health(metrics)
+    servers = wiring.servers(settings, configs, opener, metrics, unseals=True)
+    endpoints = None
+    if not settings.flag("disable-metrics"):
+        endpoints = Endpoints(settings.text("metrics-address"), metrics, health)
+        try:
+            endpoints.start()
+        except OSError as error:
+            log.error(f"error starting the metrics exporter: {error}")
+            return ExitCode.FAILURE
+    try:
+        loops = [ServerLoop(server, opener, metrics, stop) for server in servers]
+        return Supervisor(loops, stop, health).run(once=settings.flag("once"))
+    finally:
+        if endpoints is not None:
+            endpoints.stop()

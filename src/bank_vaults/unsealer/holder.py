@@ -1,0 +1,46 @@
+"""Which process holds an intent, and whether it still lives.
+
+A process id alone is reused by the kernel; with the boot id and the start time it is unique on one node.
+(proc(5), fields 22 of ``/proc/pid/stat`` and ``/proc/sys/kernel/random/boot_id``.)
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+from bank_vaults.domain.journal import Holder, Liveness
+
+
+def node_name() -> str:
+    """``POD_NAME``, which survives the restart of a container, else the host name."""
+    return os.environ.get("POD_NAME") or socket.gethostname()
+
+
+def holder_of(pid: int) -> Holder:
+    """The identity of a living process of this node. Raises OSError when it is gone."""
+    return Holder(node=node_name(), boot=_boot_id(), pid=pid, started=_start_time(pid))
+
+
+def liveness(holder: Holder) -> Liveness:
+    """Whether the process of a holder still runs; UNKNOWN if it belongs to another node."""
+    if holder.node != node_name():
+        return Liveness.UNKNOWN
+    try:
+        alive = holder_of(holder.pid) == holder
+    except OSError:
+        alive = False
+    return Liveness.ALIVE if alive else Liveness.GONE
+
+
+def _boot_id() -> str:
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+def _start_time(pid: int) -> int:
+    stat = Path(f"/proc/{pid}/stat").read_text(errors="replace")
+    fields = stat.rpartition(")")[2].split()  # the command name may hold anything, also blanks and brackets
+    if fields[0] == "Z":
+        raise ProcessLookupError(f"process {pid} has ended")
+    return int(fields[19])

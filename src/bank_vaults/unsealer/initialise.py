@@ -1,0 +1,265 @@
+"""Initialise a server so that no key can be lost (docs/key-custody.md).
+
+The order is everything::
+
+    canary         the store keeps, and gives back, what it is given
+    existence      no key of another cluster is in the way; an error is never "free"
+    intent         journal entry, created atomically: also the lock between nodes
+    sys/init       by the detached process, exactly once; its whole answer is stored in one write
+    keys           each share under its own name, created, read back through a fresh client
+    root token     likewise; after unsealing replaced or revoked, if asked
+    answer, intent deleted, in this order
+
+Every step after the intent can be repeated, and the next start repeats what is missing.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bank_vaults.domain import names
+from bank_vaults.domain.journal import InitAnswer, InitRequest, Intent, MalformedRecordError
+from bank_vaults.domain.secrets import Secret
+from bank_vaults.domain.server import ServerState
+from bank_vaults.keystores import preflight
+from bank_vaults.keystores.base import AlreadyExistsError, KeyStore, NotFoundError, StoreError, exists
+from bank_vaults.telemetry.failpoints import failpoint
+from bank_vaults.telemetry.metrics import Metrics
+from bank_vaults.unsealer.init_call import InitCall, InitFailedError, StoreTrouble
+from bank_vaults.vault.errors import UnsupportedError, VaultError
+from bank_vaults.vault.sys import Sys
+
+log = logging.getLogger(__name__)
+
+_ANSWER_BYTES_PER_SHARE = 130  # hexadecimal and base64 text of one share, quotes and commas
+_ANSWER_BYTES_AROUND = 600
+
+
+class KeysConflictError(Exception):
+    """A key in the store is not the one that the answer of ``sys/init`` says: a human has to look."""
+
+
+@dataclass(frozen=True, slots=True)
+class InitOptions:
+    """What the operator wants of an initialisation."""
+
+    shares: int
+    threshold: int
+    preflight_checks: bool
+    store_root_token: bool
+    root_token: Secret | None
+    replace_token: bool
+    """Whether the first root token is replaced or revoked once the server is unsealed."""
+
+
+class Initialiser:
+    """The steps of one initialisation, for one server and one store."""
+
+    def __init__(
+        self,
+        sys: Sys,
+        open_store: Callable[[], KeyStore],
+        options: InitOptions,
+        metrics: Metrics,
+        call: InitCall | None,
+    ) -> None:
+        self._sys = sys
+        self._open_store = open_store
+        self._options = options
+        self._metrics = metrics
+        self.call = call
+
+    def begin(self, server: ServerState, *, takeover: bool) -> None:
+        """From nothing to a stored answer. ``takeover``: an abandoned intent of an earlier try is replaced.
+
+        Raises StoreError, InitFailedError, HelperGoneError. Returning without an answer in the store
+        means that another node was faster.
+        """
+        if self.call is None:
+            raise InitFailedError(
+                "the process that calls sys/init is not there any more; start bank-vaults again",
+                outcome_unknown=False,
+            )
+        options, store = self._options, self._open_store()
+        failpoint("init.before-canary")
+        if options.preflight_checks:
+            self._check_store(store)
+        if self._occupied(store):
+            return
+        failpoint("init.before-intent")
+        intent = Intent(
+            server=self._sys.client.address,
+            holder=self.call.holder,
+            begun=time.time(),
+            limit=self.call.limit,
+            shares=options.shares,
+            threshold=options.threshold,
+        )
+        if takeover:
+            store.put(names.JOURNAL, intent.encode())
+        else:
+            try:
+                store.create(names.JOURNAL, intent.encode())
+            except AlreadyExistsError:
+                return
+        failpoint("init.intent-recorded")
+        try:
+            self.call.run(InitRequest(options.shares, options.threshold, server.recovery_seal), self._notice)
+        except InitFailedError as error:
+            self._metrics.count_init("error")
+            if not error.outcome_unknown:
+                store.delete(
+                    names.JOURNAL
+                )  # the server refused: nothing happened, nothing is to be remembered
+            raise
+        self._metrics.count_init("success")
+        log.info("vault is initialised, its keys are safe in the key store")
+
+    def finish_keys(self) -> None:
+        """From a stored answer to every key under its own name, read back.
+
+        Raises StoreError, MalformedRecordError, KeysConflictError.
+        """
+        store = self._open_store()
+        answer = self._answer(store)
+        if answer is None:
+            return
+        reader = self._open_store()
+        for name, share in answer.named_shares():
+            if not self._create(store, reader, name, share):
+                raise KeysConflictError(
+                    f"'{name}' in the store is not the key that sys/init gave. Nothing was overwritten: the "
+                    f"keys of this server are in '{names.ANSWER}'; move the others away, then start again"
+                )
+            kind = "recovery" if name.startswith("vault-recovery") else "unseal"
+            log.info(f"{kind} key stored in key store", extra={"fields": {"key": name}})
+            failpoint("init.key-stored")
+        failpoint("init.keys-verified")
+        if self._options.store_root_token:
+            # A root token that is there already is a later one, put by finish_token: it stays.
+            self._create(store, reader, names.ROOT, answer.root_token)
+            log.info("root token stored in key store", extra={"fields": {"key": names.ROOT}})
+            failpoint("init.root-stored")
+        if not self._options.replace_token:
+            if not self._options.store_root_token:
+                log.warning(
+                    "won't store root token in key store; it is thrown away unseen. "
+                    "A new one can be generated from the keys"
+                )
+            self.close()
+
+    def finish_token(self) -> None:
+        """Once the server is unsealed: make the wanted root token, or revoke the unwanted one, and close.
+
+        Raises StoreError, MalformedRecordError, VaultError.
+        """
+        store = self._open_store()
+        answer = self._answer(store)
+        if answer is None:
+            return
+        wanted = self._options.root_token
+        if wanted is not None:
+            if not self._sys.token_works(wanted):
+                self._sys.create_root_token(wanted, token=answer.root_token)
+            failpoint("init.token-created")
+            if self._options.store_root_token:
+                store.put(names.ROOT, wanted.reveal_bytes())
+                if self._open_store().get(names.ROOT) != wanted.reveal_bytes():
+                    raise StoreError(f"the store does not give back the value of '{names.ROOT}' it was given")
+                log.info("root token stored in key store", extra={"fields": {"key": names.ROOT}})
+                failpoint("init.token-stored")
+            if wanted != answer.root_token:
+                self._sys.revoke_self(answer.root_token)
+                failpoint("init.token-revoked")
+        elif not self._options.store_root_token:
+            self._warn_if_last_token()
+            self._sys.revoke_self(answer.root_token)
+            log.info("the first root token is not stored: revoked")
+            failpoint("init.token-revoked")
+        self.close()
+
+    def close(self) -> None:
+        """Remove the journal: the answer first, the intent last. Raises StoreError."""
+        store = self._open_store()
+        store.delete(names.ANSWER)
+        failpoint("init.answer-deleted")
+        store.delete(names.JOURNAL)
+        failpoint("init.journal-closed")
+
+    def dismiss_call(self) -> None:
+        """There is nothing to initialise: the detached process may go."""
+        if self.call is not None:
+            self.call.dismiss()
+            self.call = None
+
+    def _check_store(self, store: KeyStore) -> None:
+        size = _ANSWER_BYTES_AROUND + _ANSWER_BYTES_PER_SHARE * self._options.shares
+        try:
+            preflight.check(store, self._open_store, size)
+        except StoreError as error:
+            raise StoreError(f"error testing keystore before init: {error}") from None
+
+    def _occupied(self, store: KeyStore) -> bool:
+        """Whether any name that this initialisation needs is taken."""
+        numbers = range(self._options.shares)
+        wanted = [names.ANSWER, names.ROOT, *map(names.unseal, numbers), *map(names.recovery, numbers)]
+        return any(exists(store, name) for name in wanted)
+
+    def _create(self, store: KeyStore, reader: KeyStore, name: str, value: Secret) -> bool:
+        """Create and read back. False: another value is there, and stays."""
+        created = True
+        try:
+            store.create(name, value.reveal_bytes())
+        except AlreadyExistsError:
+            created = False
+        try:
+            stored = reader.get(name)
+        except NotFoundError:
+            raise StoreError(f"the store lost '{name}' right after it was written") from None
+        if stored == value.reveal_bytes():
+            return True
+        if created:
+            raise StoreError(f"the store gives back another value for '{name}' than it was given")
+        return False
+
+    def _answer(self, store: KeyStore) -> InitAnswer | None:
+        """The stored answer; None when another process has finished and removed it meanwhile."""
+        try:
+            return InitAnswer.decode(store.get(names.ANSWER))
+        except NotFoundError:
+            return None
+
+    def _warn_if_last_token(self) -> None:
+        try:
+            self._sys.root_generation()
+        except UnsupportedError:
+            log.warning(
+                "this server does not generate root tokens from keys (OpenBao's default): after this, "
+                "nobody has a root token. To get one, set "
+                "disable_unauthed_generate_root_endpoints = false in its listener"
+            )
+        except VaultError as error:
+            log.debug("cannot ask for root generation", extra={"fields": {"error": str(error)}})
+
+    def _notice(self, seconds: float, trouble: StoreTrouble | None) -> None:
+        if trouble is not None:
+            self._metrics.count_store_error(self._open_store_mode(), "create")
+            log.error(
+                "the server is initialised, and the key store does not take its keys yet: "
+                "make it writable, and do not stop bank-vaults",
+                extra={"fields": {"error": trouble.error}},
+            )
+        else:
+            log.info("still waiting for sys/init", extra={"fields": {"seconds": round(seconds)}})
+
+    def _open_store_mode(self) -> str:
+        try:
+            return self._open_store().describe().mode
+        except StoreError:
+            return "unknown"
+
+
+__all__ = ["InitOptions", "Initialiser", "KeysConflictError", "MalformedRecordError"]

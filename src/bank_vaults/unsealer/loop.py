@@ -1,0 +1,362 @@
+"""The loop of one server: observe, decide, act, report (docs/architecture.md)."""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from bank_vaults.domain import backoff, names
+from bank_vaults.domain.decisions import (
+    Action,
+    Decision,
+    Leader,
+    Memory,
+    Policy,
+    Reason,
+    Snapshot,
+    StoreState,
+    Unreachable,
+    decide,
+)
+from bank_vaults.domain.exitcodes import ExitCode
+from bank_vaults.domain.journal import Intent, Liveness, MalformedRecordError
+from bank_vaults.domain.server import ServerState
+from bank_vaults.keystores.base import KeyStore, NotFoundError, StoreError, exists
+from bank_vaults.telemetry.metrics import Metrics
+from bank_vaults.unsealer.holder import liveness
+from bank_vaults.unsealer.init_call import HelperGoneError, InitFailedError
+from bank_vaults.unsealer.initialise import Initialiser, KeysConflictError
+from bank_vaults.unsealer.raft import JoinError, Raft
+from bank_vaults.unsealer.stop import Stop, Woken
+from bank_vaults.unsealer.unseal import Outcome, unseal_round
+from bank_vaults.vault.errors import VaultError
+from bank_vaults.vault.sys import Sys
+
+log = logging.getLogger(__name__)
+
+_CONNECT = 1.0
+"""Seconds for a probe of a server that is away."""
+
+_LEADER_EVERY = 5.0
+"""Seconds between two questions to sys/leader, which only metrics need."""
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 60.0
+"""Seconds of back-off after failed actions."""
+
+_ONCE_LIMIT = 60.0
+"""Seconds that ``--once`` follows a server that makes progress."""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """One server and everything that acts on it. ``local``: on this host, so that probing it is cheap."""
+
+    name: str
+    sys: Sys
+    policy: Policy
+    initialiser: Initialiser
+    raft: Raft
+    local: bool
+
+
+class ServerLoop:
+    """Keeps one server initialised and unsealed, as its policy says."""
+
+    def __init__(
+        self, server: Server, open_store: Callable[[], KeyStore], metrics: Metrics, stop: Stop
+    ) -> None:
+        self.server = server
+        self.decision: Decision | None = None
+        self.critical = False
+        """True while an initialisation runs, which must not be cut."""
+        self._open_store = open_store
+        self._store: KeyStore | None = None
+        self._metrics = metrics
+        self._stop = stop
+        self._memory = Memory()
+        self._down_since: float | None = None
+        self._leader_asked = float("-inf")
+        self._false_alarm = False
+        self._announced = False
+
+    def run(self, *, once: bool) -> ExitCode:
+        """Go on until the end is asked for; with ``once`` until there is nothing more to do in one round."""
+        deadline = time.monotonic() + _ONCE_LIMIT
+        while True:
+            snapshot = self._observe()
+            decision = decide(snapshot)
+            self._report(snapshot, decision)
+            self._metrics.cycle(self.server.name)
+            if once and decision.once is not None:
+                return decision.once
+            if once and decision.wait and self.server.policy.unseal and time.monotonic() > deadline:
+                return _code_of(snapshot.server)
+            if decision.action is not None:
+                self._act(decision.action, snapshot)
+            if self._stop.requested:
+                return ExitCode.OK
+            if self._wait(snapshot, decision) is Woken.STOP:
+                return ExitCode.OK
+
+    def close(self) -> None:
+        """Release what is left."""
+        if not self.critical:
+            self.server.initialiser.dismiss_call()
+        self.server.sys.client.close()
+
+    # observe
+
+    def _observe(self) -> Snapshot:
+        server = self._look_at_server()
+        now = time.monotonic()
+        self._remember_server(server, now)
+        store = None
+        if isinstance(server, ServerState) and (not server.initialized or not self._memory.journal_closed):
+            store = self._look_at_store(server)
+        leader = Leader.NOT_ASKED
+        if isinstance(server, ServerState) and not server.initialized and not self._memory.joined:
+            policy = self.server.policy
+            if policy.init and policy.raft:
+                leader = self.server.raft.ask_leader()
+        return Snapshot(server, store, leader, self.server.policy, self._memory, time.monotonic())
+
+    def _look_at_server(self) -> ServerState | Unreachable:
+        sys, name = self.server.sys, self.server.name
+        try:
+            if self._down_since is not None:
+                sys.client.connect(_CONNECT)
+            state = sys.seal_status()
+        except VaultError as error:
+            if self._down_since is None:
+                self._down_since = time.monotonic()
+            self._metrics.observe_server(name, up=False, initialized=None, sealed=None, leader=None)
+            return Unreachable(str(error))
+        self._down_since = None
+        self._metrics.observe_server(
+            name,
+            up=True,
+            initialized=state.initialized,
+            sealed=state.sealed,
+            leader=self._look_at_leader(state),
+        )
+        return state
+
+    def _look_at_leader(self, state: ServerState) -> bool | None:
+        if state.sealed or time.monotonic() - self._leader_asked < _LEADER_EVERY:
+            return None
+        self._leader_asked = time.monotonic()
+        try:
+            return self.server.sys.leader().is_self
+        except VaultError as error:
+            log.debug("error checking if vault is leader", extra={"fields": {"error": str(error)}})
+            return None
+
+    def _remember_server(self, server: ServerState | Unreachable, now: float) -> None:
+        memory = self._memory
+        if isinstance(server, Unreachable):
+            # Whatever was half done there is gone with the server; its return is a new chance.
+            memory = replace(memory, accepted_at=None, foreign_nonce="", foreign_progress=0, retry_at=0.0)
+        else:
+            if (server.nonce, server.progress) != (memory.foreign_nonce, memory.foreign_progress):
+                memory = replace(
+                    memory, foreign_nonce=server.nonce, foreign_progress=server.progress, foreign_since=now
+                )
+            if server.initialized:
+                memory = replace(memory, uninitialised_since=None)
+            elif memory.uninitialised_since is None:
+                memory = replace(memory, uninitialised_since=now)
+            if not server.sealed:
+                memory = replace(memory, accepted_at=None, keys_refused=False)
+        self._memory = memory
+
+    def _look_at_store(self, server: ServerState) -> StoreState:
+        try:
+            store = self._opened()
+            answer = exists(store, names.ANSWER)
+            try:
+                intent = Intent.decode(store.get(names.JOURNAL))
+            except NotFoundError:
+                intent = None
+            keys: tuple[str, ...] = ()
+            if not server.initialized or intent is not None:
+                wanted = (names.ROOT, names.unseal(0), names.recovery(0))
+                keys = tuple(name for name in wanted if exists(store, name))
+        except (StoreError, MalformedRecordError) as error:
+            self._count_store_error("read")
+            return StoreState(error=str(error))
+        if server.initialized and intent is None and not answer:
+            self._memory = replace(self._memory, journal_closed=True)
+            self.server.initialiser.dismiss_call()
+        return StoreState(
+            keys=keys,
+            intent=intent,
+            holder=self._liveness(intent),
+            expired=intent is not None and intent.expired(time.time()),
+            answer=answer,
+        )
+
+    def _liveness(self, intent: Intent | None) -> Liveness:
+        if intent is None:
+            return Liveness.UNKNOWN
+        call = self.server.initialiser.call
+        if call is not None and call.holder == intent.holder and not call.running:
+            return Liveness.GONE  # our own process, whose call has failed: it waits for new orders
+        return liveness(intent.holder)
+
+    def _opened(self) -> KeyStore:
+        if self._store is None:
+            self._store = self._open_store()
+        return self._store
+
+    # act
+
+    def _act(self, action: Action, snapshot: Snapshot) -> None:
+        try:
+            self._carry_out(action, snapshot)
+        except (StoreError, MalformedRecordError) as error:
+            self._store = None  # the next try gets a fresh client
+            self._count_store_error(action.value)
+            self._failed(action, str(error), ExitCode.STORE)
+        except KeysConflictError as error:
+            self._failed(action, str(error), ExitCode.KEYS)
+        except (VaultError, InitFailedError, HelperGoneError, JoinError) as error:
+            if action is Action.UNSEAL:
+                self._metrics.count_unseal(self.server.name, "error", 0.0)
+            self._failed(action, str(error), ExitCode.FAILURE)
+
+    def _carry_out(self, action: Action, snapshot: Snapshot) -> None:
+        server, state = self.server, snapshot.server
+        assert isinstance(state, ServerState)  # noqa: S101 - no action is ever decided for an absent server
+        if action is Action.UNSEAL:
+            self._unseal(state)
+            return
+        if action is Action.INIT:
+            self._initialise(state, snapshot.store)
+        elif action is Action.FINISH_KEYS:
+            self._finish_keys()
+        elif action is Action.FINISH_TOKEN:
+            server.initialiser.finish_token()
+        elif action is Action.CLOSE_JOURNAL:
+            server.initialiser.close()
+        elif action is Action.RESET:
+            server.sys.reset_unseal()
+        elif action is Action.JOIN:
+            server.raft.join()
+            self._memory = replace(self._memory, joined=True)
+        elif action is Action.JOIN_HA:
+            self._memory = replace(self._memory, ha_joined=server.raft.join_ha())
+        self._succeeded()
+
+    def _initialise(self, state: ServerState, store: StoreState | None) -> None:
+        self.critical = True
+        try:
+            self.server.initialiser.begin(state, takeover=store is not None and store.intent is not None)
+            self._finish_keys()
+        finally:
+            self.critical = False
+
+    def _finish_keys(self) -> None:
+        self.server.initialiser.finish_keys()
+        self._memory = replace(self._memory, keys_finished=True)
+
+    def _unseal(self, state: ServerState) -> None:
+        started = time.monotonic()
+        done = unseal_round(self.server.sys, self._opened(), state)
+        seconds = time.monotonic() - started
+        self._metrics.count_unseal(self.server.name, done.outcome.value, seconds)
+        if done.outcome in (Outcome.WRONG_KEYS, Outcome.INCOMPLETE):
+            self._memory = replace(self._memory, keys_refused=True)
+            self._failed(Action.UNSEAL, done.sentence, ExitCode.KEYS)
+            return
+        self._succeeded()
+        if done.outcome is Outcome.UNSEALED:
+            log.info("successfully unsealed vault", extra={"fields": self._fields(ms=round(seconds * 1000))})
+            self._metrics.observe_server(
+                self.server.name, up=True, initialized=True, sealed=False, leader=None
+            )
+            self._leader_asked = float("-inf")
+        elif done.outcome is Outcome.ACCEPTED:
+            self._memory = replace(self._memory, accepted_at=time.monotonic())
+
+    def _succeeded(self) -> None:
+        self._memory = replace(self._memory, failures=0, failed_action=None, retry_at=0.0)
+
+    def _failed(self, action: Action, sentence: str, code: ExitCode) -> None:
+        memory = self._memory
+        failures = memory.failures + 1 if memory.failed_action is action else 1
+        pause = backoff.delay(
+            failures,
+            first=_FIRST_PAUSE,
+            longest=_LONGEST_PAUSE,
+            chance=random.random(),  # noqa: S311
+        )
+        prefix = {
+            Action.UNSEAL: "error unsealing vault: ",
+            Action.INIT: "error initializing vault: ",
+            Action.JOIN: "error joining leader vault: ",
+            Action.JOIN_HA: "error joining leader vault: ",
+        }.get(action, "error finishing the initialisation: ")
+        self._memory = replace(
+            memory,
+            failures=failures,
+            failure=prefix + sentence,
+            failure_code=code,
+            failed_action=action,
+            retry_at=time.monotonic() + pause,
+        )
+        log.error(prefix + sentence, extra={"fields": self._fields(again_in_s=round(pause, 1))})
+
+    def _count_store_error(self, operation: str) -> None:
+        mode = "unknown" if self._store is None else self._store.describe().mode
+        self._metrics.count_store_error(mode, operation)
+
+    # report and wait
+
+    def _report(self, snapshot: Snapshot, decision: Decision) -> None:
+        last, self.decision = self.decision, decision
+        if last is not None and last.reason is decision.reason:
+            # The words of the network change from try to try; one line says that the server is away.
+            if decision.reason is Reason.UNREACHABLE or last.sentence == decision.sentence:
+                return
+        self._metrics.set_reason(self.server.name, decision.reason.value)
+        self._announce(snapshot)
+        if decision.reason is Reason.BACK_OFF:
+            return  # its sentence is the failure, which has been logged
+        level = logging.WARNING if decision.trouble else logging.INFO
+        log.log(level, decision.sentence, extra={"fields": self._fields(reason=decision.reason.value)})
+
+    def _announce(self, snapshot: Snapshot) -> None:
+        """The lines that users of Go Bank-Vaults look for after the start."""
+        if self._announced or not isinstance(snapshot.server, ServerState):
+            return
+        self._announced = True
+        if self.server.policy.init and self.server.policy.raft:
+            log.info("joining leader vault...", extra={"fields": self._fields()})
+        if self.server.policy.init and self.server.policy.unseal and snapshot.server.initialized:
+            log.info("vault is already initialized", extra={"fields": self._fields()})
+
+    def _fields(self, **fields: object) -> dict[str, object]:
+        return {"server": self.server.name, **fields}
+
+    def _wait(self, snapshot: Snapshot, decision: Decision) -> Woken:
+        if isinstance(snapshot.server, Unreachable):
+            down = time.monotonic() - (self._down_since or time.monotonic())
+            return self._stop.wait(backoff.probe_pause(down, local=self.server.local))
+        if not decision.wait:
+            return self._stop.wait(0)
+        watched = None if self._false_alarm else self.server.sys.client.idle_socket()
+        woken = self._stop.wait(decision.wait, watched)
+        # A readable socket means that the server went away. If it did not, do not spin on it.
+        self._false_alarm = woken is Woken.SOCKET and snapshot.server.sealed is False
+        return woken
+
+
+def _code_of(server: ServerState | Unreachable) -> ExitCode:
+    if isinstance(server, Unreachable):
+        return ExitCode.FAILURE
+    if not server.initialized:
+        return ExitCode.NOT_INITIALISED
+    return ExitCode.SEALED if server.sealed else ExitCode.OK

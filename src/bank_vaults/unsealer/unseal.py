@@ -1,0 +1,156 @@
+"""One round of unsealing: read shares, enter exactly as many as the threshold, understand the answer."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+
+from bank_vaults.domain import names, shares
+from bank_vaults.domain.server import ServerState
+from bank_vaults.domain.shares import DamagedShareError, Share
+from bank_vaults.keystores.base import KeyStore, NotFoundError, StoreError
+from bank_vaults.telemetry.failpoints import failpoint
+from bank_vaults.vault.errors import FatalError
+from bank_vaults.vault.sys import Sys
+
+log = logging.getLogger(__name__)
+
+_MOST_SETS = 20
+"""Sets of shares tried in one round when shares disagree: enough for any two damaged shares of six."""
+
+
+class Outcome(Enum):
+    """How a round ended."""
+
+    UNSEALED = "success"
+    ACCEPTED = "accepted"
+    """All shares were taken and the server is still sealed: a raft node that waits for its leader."""
+    WRONG_KEYS = "wrong-keys"
+    INCOMPLETE = "incomplete"
+    DISTURBED = "disturbed"
+    """Somebody else entered shares at the same time; the next look decides what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """The outcome, one sentence about it, and the server as last seen."""
+
+    outcome: Outcome
+    sentence: str
+    state: ServerState
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    usable: tuple[Share, ...]
+    skipped: tuple[str, ...]
+    cannot_tell: bool
+
+
+def unseal_round(sys: Sys, store: KeyStore, state: ServerState) -> Round:
+    """Try to unseal a server that was just seen sealed.
+
+    The common case reads and enters ``threshold`` shares. Only if the server refuses them are all shares
+    read and compared with each other, to find a set without the damaged ones. Raises VaultError for a
+    server that fails, StoreError if the store cannot tell whether it has shares.
+    """
+    count = max(state.shares, state.threshold)
+    read = _read(store, range(count), enough=state.threshold)
+    if len(read.usable) < state.threshold:
+        return _incomplete(read, state)
+    if read.skipped:
+        log.warning(
+            "a share was skipped, the others suffice", extra={"fields": {"skipped": "; ".join(read.skipped)}}
+        )
+    first = read.usable[: state.threshold]
+    tried = _enter(sys, first, state)
+    if tried.outcome is not Outcome.WRONG_KEYS:
+        return tried
+    return _other_sets(sys, store, state, first)
+
+
+def _other_sets(sys: Sys, store: KeyStore, state: ServerState, refused: tuple[Share, ...]) -> Round:
+    """The first shares were refused: look which of all shares belong together and try those."""
+    read = _read(store, range(max(state.shares, state.threshold)), enough=state.shares)
+    refused_indices = tuple(share.index for share in refused)
+    for candidate in shares.candidate_sets(read.usable, state.threshold)[:_MOST_SETS]:
+        if tuple(share.index for share in candidate.shares) == refused_indices:
+            continue
+        tried = _enter(sys, candidate.shares, state)
+        if tried.outcome is Outcome.WRONG_KEYS:
+            continue
+        if tried.outcome in (Outcome.UNSEALED, Outcome.ACCEPTED):
+            good = {share.index for share in candidate.shares}
+            suspects = sorted(set(candidate.outliers) or set(refused_indices) - good)
+            log.error(
+                "a stored share is damaged; the vault was unsealed without it. Repair the key store",
+                extra={"fields": {"damaged": ",".join(map(names.unseal, suspects))}},
+            )
+        return tried
+    return Round(
+        Outcome.WRONG_KEYS,
+        "failed to unseal vault, are you using the right unseal keys? The server refused every set of "
+        "shares: they are damaged or belong to another cluster",
+        state,
+    )
+
+
+def _read(store: KeyStore, indices: Iterable[int], *, enough: int) -> _Read:
+    """Shares in the order of their numbers until there are ``enough`` well-formed ones."""
+    usable: list[Share] = []
+    skipped: list[str] = []
+    cannot_tell: list[StoreError] = []
+    for index in indices:
+        if len(usable) == enough:
+            break
+        name = names.unseal(index)
+        try:
+            usable.append(shares.parse(index, store.get(name)))
+        except NotFoundError:
+            skipped.append(f"{name} is not in the store")
+        except DamagedShareError as error:
+            skipped.append(f"{name} is damaged: {error}")
+        except StoreError as error:
+            skipped.append(f"unable to get key '{name}': {error}")
+            cannot_tell.append(error)
+            if not usable and len(cannot_tell) == 2:
+                raise  # the store is down: asking for every share would only cost time
+    return _Read(tuple(usable), tuple(skipped), bool(cannot_tell))
+
+
+def _incomplete(read: _Read, state: ServerState) -> Round:
+    if read.cannot_tell:
+        raise StoreError("; ".join(read.skipped))
+    return Round(
+        Outcome.INCOMPLETE,
+        f"the store has {len(read.usable)} usable unseal keys, the server needs {state.threshold}: "
+        + "; ".join(read.skipped),
+        state,
+    )
+
+
+def _enter(sys: Sys, chosen: tuple[Share, ...], state: ServerState) -> Round:
+    """Enter these shares, which are exactly as many as the threshold, into an empty attempt."""
+    nonce = ""
+    for number, share in enumerate(chosen, start=1):
+        failpoint("unseal.before-share")
+        try:
+            state = sys.submit_share(share.value)
+        except FatalError as error:
+            if number == len(chosen) and error.status == 400:
+                return Round(Outcome.WRONG_KEYS, "; ".join(error.messages), state)
+            raise
+        failpoint("unseal.share-sent")
+        if not state.sealed:
+            failpoint("unseal.done")
+            return Round(Outcome.UNSEALED, "successfully unsealed vault", state)
+        if number == len(chosen):
+            break
+        if state.progress != number or (nonce and state.nonce != nonce):
+            return Round(Outcome.DISTURBED, "somebody else is entering shares as well", state)
+        nonce = state.nonce
+    if state.progress:
+        return Round(Outcome.DISTURBED, "somebody else is entering shares as well", state)
+    return Round(Outcome.ACCEPTED, "the keys were accepted", state)
