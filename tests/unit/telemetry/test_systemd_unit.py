@@ -1,0 +1,45 @@
+"""Promises of the systemd unit that we deliver."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from bank_vaults.domain.exitcodes import ExitCode
+
+UNIT = Path(__file__).parents[3] / "deploy/systemd/bank-vaults-unseal.service"
+
+
+def _settings() -> dict[str, list[str]]:
+    settings: dict[str, list[str]] = {}
+    for line in UNIT.read_text().splitlines():
+        if line and not line.startswith(("#", "[")):
+            key, _, value = line.partition("=")
+            settings.setdefault(key, []).append(value)
+    return settings
+
+
+def test_the_unit_never_restarts_on_what_a_restart_makes_worse() -> None:
+    assert _settings()["RestartPreventExitStatus"] == [f"{ExitCode.KEYS:d} {ExitCode.PIN_REFUSED:d}"]
+
+
+def test_the_unit_is_watched_by_the_protocol_that_the_program_speaks() -> None:
+    settings = _settings()
+    assert settings["Type"] == ["notify"]
+    # An alive loop may take 30 s for a cycle; the watchdog must not be quicker than that.
+    assert int(settings["WatchdogSec"][0]) > 30
+
+
+def test_systemd_understands_every_line(tmp_path: Path) -> None:
+    analyze = shutil.which("systemd-analyze")
+    if analyze is None:
+        pytest.skip("no systemd-analyze")
+    copy = tmp_path / UNIT.name
+    copy.write_text(UNIT.read_text().replace("ExecStart=/usr/bin/bank-vaults ", "ExecStart=/bin/true "))
+    command = [analyze, "verify", "--man=no", str(copy)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    complaints = [line for line in done.stderr.splitlines() if UNIT.name in line]
+    assert (done.returncode, complaints) == (0, [])
