@@ -21,6 +21,9 @@ PATIENCE_FOREIGN_PROGRESS = 5.0
 PATIENCE_RAFT_LEADER = 15.0
 """Seconds that accepted shares may take to unseal a joining raft node before they are sent again."""
 
+PATIENCE_JOIN = 30.0
+"""Seconds that a raft node which joined may take to know the cluster's keys before it joins again."""
+
 PATIENCE_FIRST_NODE = 20.0
 """Seconds that a raft node which is not the first leaves to the first one to initialise the cluster."""
 
@@ -126,7 +129,7 @@ class Memory:
 
     journal_closed: bool = False
     keys_finished: bool = False
-    joined: bool = False
+    joined_at: float | None = None
     ha_joined: bool = False
     uninitialised_since: float | None = None
     foreign_nonce: str = ""
@@ -220,7 +223,7 @@ def _next(seen: Snapshot) -> Decision:
 def _fresh(seen: Snapshot, store: StoreState) -> Decision:
     """The server holds nothing yet: initialise it, let it join, or say why neither is right."""
     policy, memory = seen.policy, seen.memory
-    if memory.joined:
+    if memory.joined_at is not None and seen.now - memory.joined_at < PATIENCE_JOIN:
         return Decision(
             Reason.JOINED, "joined the raft cluster, waiting for its keys to be known here", wait=_SOON
         )

@@ -14,7 +14,7 @@ from bank_vaults.keystores.base import KeyStore, StoreDescription, StoreError
 
 _T = TypeVar("_T")
 
-LIMIT = 30.0
+LIMIT = 20.0
 """Seconds that one call may take."""
 
 _MOST_RUNNING = 16  # calls at once; reached only when most of them hang

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import logging
 import os
 import secrets
@@ -50,10 +51,7 @@ class FileStore:
                 f"give it to user {os.geteuid()}"
             )
         if found.st_mode & 0o077:
-            log.warning(
-                "the key directory is open to other users; close it with chmod 700",
-                extra={"fields": {"directory": str(directory), "mode": f"{stat.S_IMODE(found.st_mode):04o}"}},
-            )
+            _warn_of_open_directory(str(directory), stat.S_IMODE(found.st_mode))
         return store
 
     def get(self, name: str) -> bytes:
@@ -170,6 +168,15 @@ class FileStore:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+@functools.cache
+def _warn_of_open_directory(directory: str, mode: int) -> None:
+    """Once for each directory: the store is opened anew for every read-back."""
+    log.warning(
+        "the key directory is open to other users; close it with chmod 700",
+        extra={"fields": {"directory": directory, "mode": f"{mode:04o}"}},
+    )
 
 
 @contextlib.contextmanager

@@ -19,9 +19,10 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from bank_vaults.domain import names
-from bank_vaults.domain.journal import InitAnswer, InitRequest, Intent, MalformedRecordError
+from bank_vaults.domain.journal import InitAnswer, InitRequest, Intent
 from bank_vaults.domain.secrets import Secret
 from bank_vaults.domain.server import ServerState
 from bank_vaults.keystores import preflight
@@ -107,7 +108,10 @@ class Initialiser:
                 return
         failpoint("init.intent-recorded")
         try:
-            self.call.run(InitRequest(options.shares, options.threshold, server.recovery_seal), self._notice)
+            self.call.run(
+                InitRequest(options.shares, options.threshold, server.recovery_seal),
+                partial(self._notice, store.describe().mode),
+            )
         except InitFailedError as error:
             self._metrics.count_init("error")
             if not error.outcome_unknown:
@@ -118,15 +122,15 @@ class Initialiser:
         self._metrics.count_init("success")
         log.info("vault is initialised, its keys are safe in the key store")
 
-    def finish_keys(self) -> None:
-        """From a stored answer to every key under its own name, read back.
+    def finish_keys(self) -> bool:
+        """From a stored answer to every key under its own name, read back. False: there is no answer.
 
         Raises StoreError, MalformedRecordError, KeysConflictError.
         """
         store = self._open_store()
         answer = self._answer(store)
         if answer is None:
-            return
+            return False
         reader = self._open_store()
         for name, share in answer.named_shares():
             if not self._create(store, reader, name, share):
@@ -150,6 +154,7 @@ class Initialiser:
                     "A new one can be generated from the keys"
                 )
             self.close()
+        return True
 
     def finish_token(self) -> None:
         """Once the server is unsealed: make the wanted root token, or revoke the unwanted one, and close.
@@ -244,9 +249,9 @@ class Initialiser:
         except VaultError as error:
             log.debug("cannot ask for root generation", extra={"fields": {"error": str(error)}})
 
-    def _notice(self, seconds: float, trouble: StoreTrouble | None) -> None:
+    def _notice(self, mode: str, seconds: float, trouble: StoreTrouble | None) -> None:
         if trouble is not None:
-            self._metrics.count_store_error(self._open_store_mode(), "create")
+            self._metrics.count_store_error(mode, "create")
             log.error(
                 "the server is initialised, and the key store does not take its keys yet: "
                 "make it writable, and do not stop bank-vaults",
@@ -254,12 +259,3 @@ class Initialiser:
             )
         else:
             log.info("still waiting for sys/init", extra={"fields": {"seconds": round(seconds)}})
-
-    def _open_store_mode(self) -> str:
-        try:
-            return self._open_store().describe().mode
-        except StoreError:
-            return "unknown"
-
-
-__all__ = ["InitOptions", "Initialiser", "KeysConflictError", "MalformedRecordError"]

@@ -74,6 +74,7 @@ class ServerLoop:
         """True while an initialisation runs, which must not be cut."""
         self._open_store = open_store
         self._store: KeyStore | None = None
+        self._mode = "unknown"
         self._metrics = metrics
         self._stop = stop
         self._memory = Memory()
@@ -117,7 +118,7 @@ class ServerLoop:
         if isinstance(server, ServerState) and (not server.initialized or not self._memory.journal_closed):
             store = self._look_at_store(server)
         leader = Leader.NOT_ASKED
-        if isinstance(server, ServerState) and not server.initialized and not self._memory.joined:
+        if isinstance(server, ServerState) and not server.initialized:
             policy = self.server.policy
             if policy.init and policy.raft:
                 leader = self.server.raft.ask_leader()
@@ -158,7 +159,9 @@ class ServerLoop:
         memory = self._memory
         if isinstance(server, Unreachable):
             # Whatever was half done there is gone with the server; its return is a new chance.
-            memory = replace(memory, accepted_at=None, foreign_nonce="", foreign_progress=0, retry_at=0.0)
+            memory = replace(
+                memory, accepted_at=None, joined_at=None, foreign_nonce="", foreign_progress=0, retry_at=0.0
+            )
         else:
             if (server.nonce, server.progress) != (memory.foreign_nonce, memory.foreign_progress):
                 memory = replace(
@@ -209,6 +212,7 @@ class ServerLoop:
     def _opened(self) -> KeyStore:
         if self._store is None:
             self._store = self._open_store()
+            self._mode = self._store.describe().mode
         return self._store
 
     # act
@@ -245,7 +249,7 @@ class ServerLoop:
             server.sys.reset_unseal()
         elif action is Action.JOIN:
             server.raft.join()
-            self._memory = replace(self._memory, joined=True)
+            self._memory = replace(self._memory, joined_at=time.monotonic())
         elif action is Action.JOIN_HA:
             self._memory = replace(self._memory, ha_joined=server.raft.join_ha())
         self._succeeded()
@@ -259,8 +263,8 @@ class ServerLoop:
             self.critical = False
 
     def _finish_keys(self) -> None:
-        self.server.initialiser.finish_keys()
-        self._memory = replace(self._memory, keys_finished=True)
+        if self.server.initialiser.finish_keys():
+            self._memory = replace(self._memory, keys_finished=True)
 
     def _unseal(self, state: ServerState) -> None:
         started = time.monotonic()
@@ -310,17 +314,18 @@ class ServerLoop:
         log.error(prefix + sentence, extra={"fields": self._fields(again_in_s=round(pause, 1))})
 
     def _count_store_error(self, operation: str) -> None:
-        mode = "unknown" if self._store is None else self._store.describe().mode
-        self._metrics.count_store_error(mode, operation)
+        self._metrics.count_store_error(self._mode, operation)
 
     # report and wait
 
     def _report(self, snapshot: Snapshot, decision: Decision) -> None:
         last, self.decision = self.decision, decision
-        if last is not None and last.reason is decision.reason:
-            # The words of the network change from try to try; one line says that the server is away.
-            if decision.reason is Reason.UNREACHABLE or last.sentence == decision.sentence:
-                return
+        # The words of the network change from try to try; one line says that the server is away.
+        same_words = (
+            decision.reason is Reason.UNREACHABLE or last is None or last.sentence == decision.sentence
+        )
+        if last is not None and last.reason is decision.reason and same_words:
+            return
         self._metrics.set_reason(self.server.name, decision.reason.value)
         self._announce(snapshot)
         if decision.reason is Reason.BACK_OFF:
