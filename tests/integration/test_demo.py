@@ -1,0 +1,56 @@
+"""The demonstration works and cleans up, also when it is interrupted."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+DEMO = Path(__file__).parents[2] / "scripts" / "demo.py"
+
+
+def _start(directory: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, DEMO],
+        env=os.environ | {"TMPDIR": str(directory)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def _processes_in(directory: Path) -> list[str]:
+    """The processes that have the directory in their command line."""
+    found = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if str(directory).encode() in file.read_bytes():
+                found.append(file.parent.name)
+        except OSError:
+            continue
+    return found
+
+
+def test_the_demo_shows_a_server_unsealed_twice_and_leaves_nothing(tmp_path: Path) -> None:
+    with _start(tmp_path) as demo:
+        output, errors = demo.communicate(timeout=100)
+    assert (demo.returncode, errors) == (0, "")
+    assert "Unsealed again" in output
+    assert "vault-root  vault-unseal-0  vault-unseal-1" in output
+    assert "\033" not in output
+    assert list(tmp_path.iterdir()) == []
+    assert _processes_in(tmp_path) == []
+
+
+def test_an_interrupted_demo_leaves_nothing(tmp_path: Path) -> None:
+    with _start(tmp_path) as demo:
+        assert demo.stdout is not None
+        while "$ bank-vaults" not in (line := demo.stdout.readline()):
+            assert line, "the demo ended too early"
+        demo.send_signal(signal.SIGINT)
+        assert demo.wait(timeout=60) == 128 + signal.SIGINT
+    assert list(tmp_path.iterdir()) == []
+    assert _processes_in(tmp_path) == []
