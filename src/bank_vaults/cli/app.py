@@ -57,12 +57,12 @@ class _Help(click.Command):
             if self.shows(heading) and (record := param.get_help_record(ctx)):
                 sections.setdefault(heading, []).append(record)
         for heading, records in sections.items():
-            with formatter.section(heading):
+            with formatter.section(click.style(heading, bold=True)):
                 formatter.write_dl(records, col_max=40)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """The examples, never wrapped, so that they can be copied."""
-        with formatter.section("Examples"):
+        with formatter.section(click.style("Examples", bold=True)):
             for example in self.examples:
                 formatter.write(f"  {example}\n")
 
@@ -141,6 +141,11 @@ class Root(click.Group, _Help):
         self.params.append(version)
         self.examples = tuple(COMMANDS[name].examples[0] for name in ("unseal", "status", "completion"))
 
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The commands first, then the global flags."""
+        self.format_commands(ctx, formatter)
+        _Help.format_options(self, ctx, formatter)
+
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         """In the order of the table."""
         return [*COMMANDS, "help"]
@@ -186,6 +191,10 @@ def _show_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
         ctx.exit(ExitCode.OK)
 
 
+def _matching_commands(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:
+    return [name for name in COMMANDS if name.startswith(incomplete)]
+
+
 class _HelpCommand(_Help):
     """``help [command]``."""
 
@@ -194,7 +203,7 @@ class _HelpCommand(_Help):
     def __init__(self) -> None:
         super().__init__(
             "help",
-            params=[click.Argument(["command"], required=False)],
+            params=[click.Argument(["command"], required=False, shell_complete=_matching_commands)],
             help="Show the help of a command.",
             context_settings={"help_option_names": ["-h", "--help"]},
         )
@@ -214,10 +223,3 @@ class _HelpCommand(_Help):
         with command.make_context(name, [], parent=root, resilient_parsing=True) as context:
             click.echo(context.get_help(), color=ctx.color)
         return ExitCode.OK
-
-    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
-        """The names of the commands."""
-        from click.shell_completion import CompletionItem  # only completion needs it
-
-        names = [CompletionItem(name) for name in COMMANDS if name.startswith(incomplete)]
-        return names + super().shell_complete(ctx, incomplete)

@@ -9,12 +9,12 @@ from bank_vaults.domain.settings import Settings
 
 PROGRAM = "bank-vaults"
 VARIABLE = "_BANK_VAULTS_COMPLETE"
-"""Set by the scripts: ``<shell>_complete`` asks for completions."""
+"""Set by the scripts when they ask: ``<shell>_complete``."""
 
 
 def run(settings: Settings, shell: str) -> int:  # noqa: ARG001
     """Print the script for one of :data:`bank_vaults.cli.commands.SHELLS`."""
-    from click.shell_completion import get_completion_class  # starts subprocess and asyncio
+    from click.shell_completion import get_completion_class
 
     from bank_vaults.cli.app import Root
 
@@ -24,8 +24,10 @@ def run(settings: Settings, shell: str) -> int:  # noqa: ARG001
     return ExitCode.OK
 
 
-def answer(program: click.Command, instruction: str) -> int:
+def answer(instruction: str) -> int:
     """Print the completions that a shell asks for. Returns the exit code."""
     from click.shell_completion import shell_complete
 
-    return shell_complete(program, {}, PROGRAM, VARIABLE, instruction)
+    from bank_vaults.cli.app import Root
+
+    return shell_complete(Root(), {}, PROGRAM, VARIABLE, instruction)

@@ -10,5 +10,5 @@ from bank_vaults.domain.settings import Settings
 
 def run(settings: Settings) -> int:  # noqa: ARG001
     """Say so."""
-    click.echo("Error: not built yet: configure", err=True)
+    click.echo("Error: configure is not built yet", err=True)
     return ExitCode.FAILURE

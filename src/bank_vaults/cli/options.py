@@ -88,7 +88,7 @@ class Option:
         """The default as it would be written on the command line; empty if there is none."""
         match self.default:
             case bool():
-                return "true" if self.default else ""
+                return "true" if self.default else "false"
             case int() if self.kind is Kind.FILE_MODE:
                 return f"0{self.default:o}"
             case float():
@@ -106,7 +106,7 @@ class Option:
     def description(self) -> str:
         """Help, choices and default in one line."""
         choices = f" ({', '.join(self.choices)})" if self.choices else ""
-        default = f" [default: {self.default_text}]" if self.default_text else ""
+        default = f" [default: {self.default_text}]" if self.default else ""
         return self.help + choices + default
 
     @property

@@ -13,7 +13,7 @@ def run(settings: Settings) -> int:
     parse_delimiters(settings.text("delims"))
     for pair in settings.items("template"):
         parse_pair(pair)
-    click.echo("Error: not built yet: template", err=True)
+    click.echo("Error: template is not built yet", err=True)
     return ExitCode.FAILURE
 
 

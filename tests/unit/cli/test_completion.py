@@ -1,0 +1,94 @@
+"""Shells complete commands, flags, choices and file names."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from bank_vaults.cli import main
+from bank_vaults.cli.commands import COMMANDS, SHELLS
+from bank_vaults.cli.options import MODES
+from tests.unit.cli.conftest import Cli
+
+
+def complete(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], line: str, shell: str = "bash"
+) -> list[str]:
+    words = line.split(" ")
+    monkeypatch.setenv("_BANK_VAULTS_COMPLETE", f"{shell}_complete")
+    monkeypatch.setenv("COMP_WORDS", line)
+    monkeypatch.setenv("COMP_CWORD", str(len(words) - 1))
+    with pytest.raises(SystemExit) as end:
+        main.main()
+    assert end.value.code == 0
+    return capsys.readouterr().out.split()
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("bank-vaults uns", ["plain,unseal"]),
+        ("bank-vaults --mode file uns", ["plain,unseal"]),
+        ("bank-vaults help comp", ["plain,completion"]),
+        ("bank-vaults unseal --raft-l", None),
+        ("bank-vaults unseal --init --raft --raft-nope x --raft-non", ["plain,--raft-non-voter"]),
+        ("bank-vaults unseal --mode ", [f"plain,{mode}" for mode in MODES]),
+        ("bank-vaults unseal --init --mode hs", ["plain,hsm-k8s", "plain,hsm"]),
+        ("bank-vaults unseal --mode=hs", ["plain,hsm-k8s", "plain,hsm"]),
+        ("bank-vaults --mode fi", ["plain,file"]),
+        ("bank-vaults --nope --mode fi", ["plain,file"]),
+        ("bank-vaults --log-level d", ["plain,debug"]),
+        ("bank-vaults unseal --hsm-pin-file /ru", ["file,/ru"]),
+        ("bank-vaults configure --vault-config-file a", ["file,a"]),
+        ("bank-vaults unseal --hsm-pin ", []),
+        ("bank-vaults completion z", ["plain,zsh"]),
+    ],
+)
+def test_what_bash_is_offered(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], line: str, expected: list[str] | None
+) -> None:
+    offered = complete(monkeypatch, capsys, line)
+    if expected is None:
+        assert "plain,--raft-leader-address" in offered
+        assert all(item.startswith("plain,--raft-l") for item in offered)
+    else:
+        assert offered == expected
+
+
+def test_all_commands_are_offered_to_an_empty_word(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert complete(monkeypatch, capsys, "bank-vaults ") == [f"plain,{name}" for name in (*COMMANDS, "help")]
+
+
+def test_powershell_is_offered_type_value_and_help(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    offered = complete(monkeypatch, capsys, "bank-vaults uns", shell="powershell")
+    assert offered == ["plain", "unseal", *COMMANDS["unseal"].summary.split()]
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_each_shell_has_a_script_that_calls_back(cli: Cli, shell: str) -> None:
+    outcome = cli("completion", shell, "--mode", "file")
+    assert outcome.code == 0
+    assert outcome.stderr == ""
+    assert "_BANK_VAULTS_COMPLETE" in outcome.stdout
+    assert f"{shell}_complete" in outcome.stdout
+
+
+@pytest.mark.parametrize("shell", [shell for shell in SHELLS if shutil.which(shell)])
+def test_the_script_is_without_errors_for_the_shell(shell: str) -> None:
+    if shell == "powershell":
+        pytest.skip("has no option to check a script")
+    script = subprocess.run(
+        [sys.executable, "-m", "bank_vaults", "completion", shell],
+        capture_output=True,
+        timeout=60,
+        check=True,
+    ).stdout
+    checked = subprocess.run([shell, "-n"], input=script, capture_output=True, timeout=60, check=False)
+    assert (checked.returncode, checked.stderr) == (0, b"")
