@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 
+import click
+
 from bank_vaults.cli import wiring
 from bank_vaults.domain.exitcodes import ExitCode
 from bank_vaults.domain.settings import Settings
 from bank_vaults.keystores.base import StoreError
-from bank_vaults.telemetry.endpoints import Endpoints
+from bank_vaults.telemetry.endpoints import Endpoints, parse_address
 from bank_vaults.telemetry.health import Health
 from bank_vaults.telemetry.metrics import Metrics
 from bank_vaults.unsealer.loop import ServerLoop
@@ -20,6 +22,10 @@ log = logging.getLogger(__name__)
 
 def run(settings: Settings) -> int:
     """Run until a signal, or one round with ``--once``."""
+    try:
+        parse_address(settings.text("metrics-address"))
+    except ValueError as error:
+        raise click.UsageError(f"--metrics-address: {error}") from None
     configs = wiring.client_configs(settings.items("server-addr"))
     try:
         opener = wiring.store_opener(settings)

@@ -8,10 +8,12 @@ for example inside a server's error, is still masked there.
 from __future__ import annotations
 
 import hmac
+import threading
 import weakref
 
 _SHORTEST_REDACTED = 4  # shorter texts would mask half of every log line
 _living: weakref.WeakSet[Secret] = weakref.WeakSet()
+_births = threading.RLock()  # a WeakSet that grows while it is read raises; reentrant for signal handlers
 
 
 class Secret:
@@ -25,7 +27,8 @@ class Secret:
 
     def __init__(self, value: str | bytes) -> None:
         self._buffer = bytearray(value.encode() if isinstance(value, str) else value)
-        _living.add(self)
+        with _births:
+            _living.add(self)
 
     def reveal(self) -> str:
         """The value as text. Raises UnicodeDecodeError if it is not UTF-8."""
@@ -63,5 +66,7 @@ class Secret:
 
 def living_texts() -> list[str]:
     """The texts to mask in output, longest first, so that a part never hides the whole."""
-    texts = {secret._buffer.decode(errors="ignore") for secret in list(_living)}  # noqa: SLF001
+    with _births:
+        living = list(_living)
+    texts = {secret._buffer.decode(errors="ignore") for secret in living}  # noqa: SLF001
     return sorted((text for text in texts if len(text) >= _SHORTEST_REDACTED), key=len, reverse=True)
