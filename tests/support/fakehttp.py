@@ -69,20 +69,16 @@ class FakeServer:
         self._lock = threading.Lock()
         self._threads: list[threading.Thread] = []
         self._sockets: list[socket.socket] = []
+        self.port = 0
         if unix is None:
             self._listener = socket.create_server(("127.0.0.1", 0))
+            self.port = self._listener.getsockname()[1]
         else:
             self._listener = socket.socket(socket.AF_UNIX)
             self._listener.bind(str(unix))
             self._listener.listen()
         self._listener.settimeout(0.05)
         self._spawn(self._accept)
-
-    @property
-    def port(self) -> int:
-        """The port on 127.0.0.1."""
-        number: int = self._listener.getsockname()[1]
-        return number
 
     @property
     def address(self) -> str:
@@ -93,8 +89,8 @@ class FakeServer:
 
     def close(self) -> None:
         """End all connections and threads."""
-        self._stop.set()
         with self._lock:
+            self._stop.set()
             for connected in self._sockets:
                 with contextlib.suppress(OSError):
                     connected.shutdown(socket.SHUT_RDWR)
@@ -112,8 +108,8 @@ class FakeServer:
 
     def _spawn(self, target: object, *arguments: object) -> None:
         thread = threading.Thread(target=target, args=arguments, daemon=True)  # type: ignore[arg-type]
-        self._threads.append(thread)
         thread.start()
+        self._threads.append(thread)
 
     def _accept(self) -> None:
         while not self._stop.is_set():
@@ -123,6 +119,9 @@ class FakeServer:
                 continue
             connected.settimeout(_LIMIT)
             with self._lock:
+                if self._stop.is_set():
+                    connected.close()
+                    return
                 number, self.connections = self.connections, self.connections + 1
                 self._sockets.append(connected)
             self._spawn(self._serve, connected, number)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bank_vaults.domain.durations import format_duration, parse_duration
@@ -43,7 +45,7 @@ def test_anything_else_is_refused_with_an_example(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["9" * 64, "9999999h", "9" * 65])
 def test_endless_durations_are_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="292 years|64 characters"):
+    with pytest.raises(ValueError, match=r"292 years|64 characters"):
         parse_duration(text)
 
 
@@ -61,14 +63,14 @@ def test_what_is_no_duration_is_not_written(seconds: float) -> None:
         format_duration(seconds)
 
 
+@settings(deadline=None)
 @given(st.floats(min_value=0, max_value=_LONGEST))
 def test_what_is_written_is_read_again(seconds: float) -> None:
     assert parse_duration(format_duration(seconds)) == pytest.approx(seconds, abs=1e-9, rel=1e-12)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=80))
 def test_any_text_is_a_duration_or_a_valueerror(text: str) -> None:
-    try:
+    with contextlib.suppress(ValueError):
         assert parse_duration(text) >= 0
-    except ValueError:
-        pass

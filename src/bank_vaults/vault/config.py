@@ -107,14 +107,14 @@ def from_environment(
     token = variables.text("TOKEN")
     config = ClientConfig(
         address=address,
-        namespace=_namespace(variables),
+        namespace=_ascii(variables, "NAMESPACE"),
         token=Secret(token) if token else None,
         ca_cert=variables.text("CACERT"),
         ca_cert_bytes=variables.text("CACERT_BYTES"),
         ca_path=variables.text("CAPATH"),
         client_cert=client_cert,
         client_key=client_key,
-        tls_server_name=variables.text("TLS_SERVER_NAME"),
+        tls_server_name=_ascii(variables, "TLS_SERVER_NAME"),
         skip_verify=skip_verify,
         timeout=_timeout(variables),
         max_retries=_max_retries(variables),
@@ -138,10 +138,10 @@ def _address(variables: _Variables) -> tuple[str, str]:
     return variable, address or DEFAULT_ADDRESS
 
 
-def _namespace(variables: _Variables) -> str:
-    variable, value = variables.find("NAMESPACE")
+def _ascii(variables: _Variables, name: str) -> str:
+    variable, value = variables.find(name)
     if not value.isascii() or not value.isprintable():
-        raise ConfigError(f"{variable} must be a path of printable ASCII characters")
+        raise ConfigError(f"{variable} must be of printable ASCII characters")
     return value
 
 

@@ -191,7 +191,7 @@ def tls_reason(cause: ssl.SSLError) -> str:
     if reason in _TLS_HINTS:
         return _TLS_HINTS[reason]
     if "ALERT" in reason:
-        return f"the server refused ({reason}): check VAULT_CLIENT_CERT and VAULT_CLIENT_KEY"
+        return f"the server refused ({reason}): does it accept the certificate in VAULT_CLIENT_CERT?"
     return reason
 
 

@@ -48,15 +48,15 @@ def parse_address(text: str, variable: str) -> Endpoint:
     try:
         url = urlsplit(text)
         explicit_port = url.port
-    except ValueError as cause:
-        raise ConfigError(accepted) from cause
+    except ValueError:
+        raise ConfigError(accepted) from None
     if _BLANK_OR_CONTROL.search(text) or url.query or url.fragment:
         raise ConfigError(accepted)
     if url.scheme == "unix":
         if url.netloc or len(url.path) < len("/s"):
             raise ConfigError(accepted)
         return Endpoint("unix", url.path, 0)
-    if url.scheme not in _DEFAULT_PORTS or not url.hostname or explicit_port == 0:
+    if url.scheme not in _DEFAULT_PORTS or not url.hostname or not text.isascii() or explicit_port == 0:
         raise ConfigError(accepted)
     if "@" in url.netloc:
         raise ConfigError(f"{accepted}, without user and password")
@@ -67,12 +67,12 @@ def parse_address(text: str, variable: str) -> Endpoint:
 def parse_proxy(text: str, variable: str) -> tuple[Endpoint, Secret | None]:
     """A proxy and its ``user:password``. Raises ConfigError, which never shows the password."""
     accepted = f"{variable} must be like http://host:port or http://user:password@host:port"
-    url = urlsplit(text if "://" in text else f"http://{text}")
     try:
+        url = urlsplit(text if "://" in text else f"http://{text}")
         host, port = url.hostname, url.port
     except ValueError:
         raise ConfigError(accepted) from None
-    if url.scheme != "http" or not host or port == 0 or _BLANK_OR_CONTROL.search(text):
+    if url.scheme != "http" or not host or not host.isascii() or port == 0 or _BLANK_OR_CONTROL.search(text):
         raise ConfigError(accepted)
     credentials = None
     if url.username is not None:

@@ -95,8 +95,9 @@ def _build(config: ClientConfig) -> ssl.SSLContext:
 
 def _load_roots(context: ssl.SSLContext, config: ClientConfig) -> None:
     if config.ca_cert_bytes:
+        pem = config.ca_cert_bytes.encode("ascii", "ignore").decode()  # comments may be in any language
         try:
-            context.load_verify_locations(cadata=config.ca_cert_bytes)
+            context.load_verify_locations(cadata=pem)
         except (OSError, ValueError) as cause:
             raise TlsFilesError(f"VAULT_CACERT_BYTES: {_why(cause)} (needed: PEM certificates)") from None
     elif config.ca_cert:

@@ -201,8 +201,11 @@ class Transport:
             context = self._tls.current()
             name = self._config.tls_server_name or endpoint.host
             connected.settimeout(min(self._remaining(deadline), _HANDSHAKE_SECONDS))
-            # A cut without TLS's goodbye must not pass for the end of an answer.
-            return context.wrap_socket(connected, server_hostname=name, suppress_ragged_eofs=False)
+            return context.wrap_socket(
+                connected,
+                server_hostname=name.encode("ascii"),  # for a text Python loads its tables of Unicode names
+                suppress_ragged_eofs=False,  # a cut without TLS's goodbye is no end of an answer
+            )
         except TlsFilesError as error:
             raise ConnectError(str(error), permanent=True) from None
         except ssl.SSLCertVerificationError as cause:
