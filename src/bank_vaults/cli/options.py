@@ -173,8 +173,12 @@ OPTIONS: tuple[Option, ...] = (
         _path("raft-leader-client-cert-file", "client certificate of the joining server"),
         _path("raft-leader-client-key-file", "key of the client certificate"),
         _boolean("raft-non-voter", "join without a vote"),
-        _list("server-addr", "address of a server to unseal; repeat for several; default VAULT_ADDR"),
         commands=frozenset({"unseal"}),
+    ),
+    *_section(
+        "Unsealing",
+        _list("server-addr", "address of a server to unseal; repeat for several; default VAULT_ADDR"),
+        commands=frozenset({"unseal", "status"}),
     ),
     *_section(
         "Configuration",

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import ModuleType
 
+import hypothesis
 import pytest
 
 from bank_vaults.cli import main
@@ -16,6 +17,10 @@ from bank_vaults.cli.app import Leaf, Root
 from bank_vaults.cli.commands import COMMANDS
 from bank_vaults.cli.options import PREFIX
 from bank_vaults.domain.settings import Settings
+
+# A deadline would make the time that an example takes part of what is tested.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 
 @dataclass

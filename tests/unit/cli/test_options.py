@@ -86,7 +86,7 @@ OWN_DEFAULTS: dict[str, dict[str, Value]] = {
         "metrics-address": ":9091",
         "disable-metrics": False,
     },
-    "status": {"output": "table"},
+    "status": {"output": "table", "server-addr": ()},
 }
 
 
