@@ -136,7 +136,9 @@ class Root(click.Group, _Help):
             callback=click.pass_context(_show_help),
             context_settings={"help_option_names": ["-h", "--help"]},
         )
-        version = click.Option(["--version"], is_flag=True, is_eager=True, expose_value=False)
+        version = click.Option(
+            ["--version"], is_flag=True, is_eager=True, expose_value=False, help="Show the version."
+        )
         version.callback = _show_version
         self.params.append(version)
         self.examples = tuple(COMMANDS[name].examples[0] for name in ("unseal", "status", "completion"))
