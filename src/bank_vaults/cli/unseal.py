@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import sys
 
 import click
 
@@ -45,7 +47,10 @@ def run(settings: Settings) -> int:
             return ExitCode.FAILURE
     try:
         loops = [ServerLoop(server, opener, metrics, stop) for server in servers]
-        return Supervisor(loops, stop, health).run(once=settings.flag("once"))
+        code = Supervisor(loops, stop, health).run(once=settings.flag("once"))
     finally:
         if endpoints is not None:
             endpoints.stop()
+    if stop.restart:
+        os.execv(sys.executable, sys.orig_argv)  # noqa: S606 - ourselves, with our own arguments
+    return code

@@ -29,7 +29,7 @@ from bank_vaults.keystores import preflight
 from bank_vaults.keystores.base import AlreadyExistsError, KeyStore, NotFoundError, StoreError, exists
 from bank_vaults.telemetry.failpoints import failpoint
 from bank_vaults.telemetry.metrics import Metrics
-from bank_vaults.unsealer.init_call import InitCall, InitFailedError, StoreTrouble
+from bank_vaults.unsealer.init_call import HelperGoneError, InitCall, InitFailedError, StoreTrouble
 from bank_vaults.vault.errors import UnsupportedError, VaultError
 from bank_vaults.vault.sys import Sys
 
@@ -80,10 +80,7 @@ class Initialiser:
         means that another node was faster.
         """
         if self.call is None:
-            raise InitFailedError(
-                "the process that calls sys/init is not there any more; start bank-vaults again",
-                outcome_unknown=False,
-            )
+            raise HelperGoneError("the process that calls sys/init is not there any more")
         options, store = self._options, self._open_store()
         failpoint("init.before-canary")
         if options.preflight_checks:

@@ -46,6 +46,9 @@ _LEADER_EVERY = 5.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 60.0
 """Seconds of back-off after failed actions."""
 
+_BEFORE_RESTART = 1.0
+"""Seconds before a start in place, so that a process that is killed again and again costs little."""
+
 _ONCE_LIMIT = 60.0
 """Seconds that ``--once`` follows a server that makes progress."""
 
@@ -80,11 +83,13 @@ class ServerLoop:
         self._memory = Memory()
         self._down_since: float | None = None
         self._leader_asked = float("-inf")
-        self._false_alarm = False
+        self._deaf = False
         self._announced = False
+        self._once = False
 
     def run(self, *, once: bool) -> ExitCode:
         """Go on until the end is asked for; with ``once`` until there is nothing more to do in one round."""
+        self._once = once
         deadline = time.monotonic() + _ONCE_LIMIT
         while True:
             snapshot = self._observe()
@@ -226,7 +231,15 @@ class ServerLoop:
             self._failed(action, str(error), ExitCode.STORE)
         except KeysConflictError as error:
             self._failed(action, str(error), ExitCode.KEYS)
-        except (VaultError, InitFailedError, HelperGoneError, JoinError) as error:
+        except HelperGoneError as error:
+            self.server.initialiser.dismiss_call()
+            if self._once:
+                self._failed(action, str(error), ExitCode.FAILURE)
+            else:
+                log.warning(f"{error}: starting anew in place", extra={"fields": self._fields()})
+                self._stop.wait(_BEFORE_RESTART)
+                self._stop.request_restart()
+        except (VaultError, InitFailedError, JoinError) as error:
             if action is Action.UNSEAL:
                 self._metrics.count_unseal(self.server.name, "error", 0.0)
             self._failed(action, str(error), ExitCode.FAILURE)
@@ -348,14 +361,20 @@ class ServerLoop:
 
     def _wait(self, snapshot: Snapshot, decision: Decision) -> Woken:
         if isinstance(snapshot.server, Unreachable):
+            self._deaf = False
             down = time.monotonic() - (self._down_since or time.monotonic())
             return self._stop.wait(backoff.probe_pause(down, local=self.server.local))
         if not decision.wait:
             return self._stop.wait(0)
-        watched = None if self._false_alarm else self.server.sys.client.idle_socket()
+        watched = None if self._deaf else self.server.sys.client.idle_socket()
+        if watched is None and not self._deaf:
+            # The connection was lost after the look: look again at once, but only once, for there are
+            # servers behind proxies that keep no connection.
+            self._deaf = True
+            return self._stop.wait(0)
         woken = self._stop.wait(decision.wait, watched)
         # A readable socket means that the server went away. If it did not, do not spin on it.
-        self._false_alarm = woken is Woken.SOCKET and snapshot.server.sealed is False
+        self._deaf = woken is Woken.SOCKET
         return woken
 
 

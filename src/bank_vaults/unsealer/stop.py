@@ -17,22 +17,31 @@ class Woken(Enum):
 
 
 class Stop:
-    """Shared by all threads. ``signal`` is the number of the signal that asked for the end, or 0.
+    """Shared by all threads. ``signal`` is the number of the signal that asked for the end, or 0;
+    ``restart`` says that the program is to start anew in place of ending.
 
-    A pipe whose writing end is closed at the request: readable for every waiter from then on.
+    A pipe that gets a byte at the request, which nobody takes out: readable for every waiter from then on.
+    (Closing the writing end would not do: a forked process keeps a copy of it open.)
     """
 
     def __init__(self) -> None:
         self.signal = 0
+        self.restart = False
         self._reader, self._writer = os.pipe()
         self._requested = False
 
     def request(self, signal: int = 0) -> None:
         """Ask everybody to end. May be called from a signal handler, and again."""
         if not self._requested:
+            if signal:  # a thread that ends at the same time must not wipe out the signal
+                self.signal = signal
             self._requested = True
-            self.signal = signal
-            os.close(self._writer)
+            os.write(self._writer, b"\0")  # a second one, from a thread that came here as well, does no harm
+
+    def request_restart(self) -> None:
+        """Ask everybody to end, for the program to start anew; the wish of a signal to end goes first."""
+        self.restart = not self._requested
+        self.request()
 
     @property
     def requested(self) -> bool:
@@ -52,5 +61,6 @@ class Stop:
 
     def close(self) -> None:
         """Release the pipe, once no thread waits any more."""
-        self.request()
+        self._requested = True
+        os.close(self._writer)
         os.close(self._reader)
