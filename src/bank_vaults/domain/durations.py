@@ -7,7 +7,6 @@ is a negative time.
 from __future__ import annotations
 
 import re
-from fractions import Fraction
 
 _NANOSECONDS = {
     "ns": 1,
@@ -21,26 +20,28 @@ _NANOSECONDS = {
 }
 _PART = r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:ns|us|µs|μs|ms|s|m|h)"
 _DURATION = re.compile(f"(?:{_PART})+")
-_NUMBER_AND_UNIT = re.compile(r"([0-9.]+)([^0-9.]+)")
+_NUMBER_AND_UNIT = re.compile(r"([0-9]*)\.?([0-9]*)([^0-9.]+)")
 _LONGEST_TEXT = 64
 _LONGEST = 2**63 - 1  # nanoseconds; Go's limit, about 292 years
 
 
 def parse_duration(text: str) -> float:
-    """The seconds that a text such as ``1m30s``, ``500ms`` or ``90`` means. Raises ValueError."""
-    nanoseconds = Fraction(0)
+    """The seconds that a text such as ``1m30s``, ``500ms`` or ``90`` means, cut to whole nanoseconds.
+
+    Raises ValueError.
+    """
     if len(text) > _LONGEST_TEXT:
         raise ValueError("a duration of more than 64 characters")
     if re.fullmatch("[0-9]+", text):
-        nanoseconds = Fraction(int(text) * _NANOSECONDS["s"])
-    elif _DURATION.fullmatch(text):
-        for number, unit in _NUMBER_AND_UNIT.findall(text):
-            nanoseconds += Fraction(number.rstrip(".")) * _NANOSECONDS[unit]
-    else:
+        text += "s"
+    elif not _DURATION.fullmatch(text):
         raise ValueError(f"{text!r} is not a duration: write for example 5s, 1m30s or 500ms")
+    nanoseconds = 0
+    for whole, fraction, unit in _NUMBER_AND_UNIT.findall(text):
+        nanoseconds += int(whole + fraction) * _NANOSECONDS[unit] // 10 ** len(fraction)
     if nanoseconds > _LONGEST:
         raise ValueError(f"{text!r} is too long a duration: more than 292 years")
-    return float(nanoseconds / _NANOSECONDS["s"])
+    return nanoseconds / _NANOSECONDS["s"]
 
 
 def format_duration(seconds: float) -> str:
