@@ -21,7 +21,7 @@ from typing import TextIO
 
 from bank_vaults.domain.secrets import living_texts
 
-LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warn": logging.WARNING, "error": logging.ERROR}
+LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 FORMATS = ("text", "json")
 
 _MASK = "***"
