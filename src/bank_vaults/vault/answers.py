@@ -72,27 +72,29 @@ def error_of(method: str, path: str, answer: Answer, now: Callable[[], float]) -
     """The error for an answer outside 2xx and the redirects. ``now`` is the time of day, Unix seconds."""
     status, messages = answer.status, messages_of(answer)
     text = "\n".join(messages)
+    # With 4xx and 501 the server says that it refused; any other 5xx may come after half of the work.
+    outcome_unknown = status >= 500 and status != 501
+    kind = _kind_of(status, text)
+    error = kind(method, path, status, messages, outcome_unknown=outcome_unknown)
+    if isinstance(error, TransientError):
+        error.retry_after = retry_after(answer.headers.get("retry-after", ""), now)
+    return error
+
+
+def _kind_of(status: int, text: str) -> type[VaultError]:
     if _NOT_INITIALISED.search(text):
-        return NotInitialisedError(method, path, status, messages)
+        return NotInitialisedError
     if _SEALED.search(text):
-        return SealedError(method, path, status, messages)
+        return SealedError
     if status in (401, 403):
-        return DeniedError(method, path, status, messages)
+        return DeniedError
     if status == 405 or (status == 404 and "unsupported path" in text):
-        return UnsupportedError(method, path, status, messages)
+        return UnsupportedError
     if status == 404:
-        return NotFoundError(method, path, status, messages)
+        return NotFoundError
     if status in (412, 429) or (status >= 500 and status != 501):
-        return TransientError(
-            method,
-            path,
-            status,
-            messages,
-            # 412 and 429 say that the server did not even begin.
-            outcome_unknown=status >= 500,
-            retry_after=retry_after(answer.headers.get("retry-after", ""), now),
-        )
-    return FatalError(method, path, status, messages)
+        return TransientError
+    return FatalError
 
 
 def retry_after(value: str, now: Callable[[], float]) -> float | None:

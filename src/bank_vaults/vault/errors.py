@@ -50,18 +50,7 @@ class TransientError(VaultError):
     ``retry_after`` is the number of seconds that the server asked to wait, None when it did not ask.
     """
 
-    def __init__(
-        self,
-        method: str,
-        path: str,
-        status: int | None = None,
-        messages: tuple[str, ...] = (),
-        *,
-        outcome_unknown: bool = False,
-        retry_after: float | None = None,
-    ) -> None:
-        super().__init__(method, path, status, messages, outcome_unknown=outcome_unknown)
-        self.retry_after = retry_after
+    retry_after: float | None = None
 
 
 class SealedError(VaultError):

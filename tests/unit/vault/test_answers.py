@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from bank_vaults.vault.answers import NotJsonError, decode, error_of, messages_of, retry_after
 from bank_vaults.vault.connection import Answer, Connection, ExchangeError
-from bank_vaults.vault.errors import TransientError, VaultError
+from bank_vaults.vault.errors import VaultError
 
 _PIECES = st.sampled_from(
     [
@@ -73,7 +73,7 @@ def test_any_refusal_is_an_error_with_short_printable_messages(status: int, body
     assert isinstance(error, VaultError)
     assert error.messages == messages_of(answer)
     assert all(message.isprintable() and 0 < len(message) <= 501 for message in error.messages)
-    assert isinstance(error, TransientError) or not error.outcome_unknown
+    assert error.outcome_unknown is (status >= 500 and status != 501)
 
 
 @settings(deadline=None)
