@@ -40,7 +40,7 @@ def client_configs(addresses: tuple[str, ...] = ()) -> list[ClientConfig]:
         try:
             config, notes = from_environment(os.environ, address=address)
         except ConfigError as error:
-            raise click.UsageError(str(error)) from None
+            raise click.UsageError(f"error connecting to vault: {error}") from None
         configs.append(config)
         for note in notes:
             if note not in told:

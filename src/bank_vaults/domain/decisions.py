@@ -188,11 +188,13 @@ def decide(seen: Snapshot) -> Decision:
 
 
 def _next(seen: Snapshot) -> Decision:
-    server, store, memory = seen.server, seen.store, seen.memory
+    server, store, policy, memory = seen.server, seen.store, seen.policy, seen.memory
     if isinstance(server, Unreachable):
         return Decision(
             Reason.UNREACHABLE,
-            f"the server does not answer: {server.error}",
+            f"error checking if vault is sealed: {server.error}"
+            if policy.unseal
+            else f"vault not reachable: {server.error}",
             once=ExitCode.FAILURE,
             trouble=True,
         )
@@ -212,7 +214,15 @@ def _next(seen: Snapshot) -> Decision:
             Action.FINISH_KEYS,
         )
     if not server.initialized:
-        return _fresh(seen, store or StoreState())
+        if store is None:  # not asked is not free
+            return Decision(
+                Reason.STORE_UNREADABLE,
+                "the server is not initialised, and the key store was not asked for keys",
+                wait=_pause(seen),
+                once=ExitCode.STORE,
+                trouble=True,
+            )
+        return _fresh(seen, store)
     if store is not None and store.intent is not None and not store.answer:
         return _intent_without_answer(seen, server, store, store.intent)
     if server.sealed:
@@ -338,12 +348,18 @@ def _intent_without_answer(
             once=ExitCode.KEYS,
             trouble=True,
         )
+    elsewhere = (
+        f"If bank-vaults still runs on node {intent.holder.node}, leave it running: it may hold the answer. "
+        if store.holder is Liveness.UNKNOWN
+        else ""
+    )
     return Decision(
         Reason.ANSWER_LOST,
-        "the server was initialised, but the answer with its keys was lost before it could be stored: nobody "
-        "has the keys of this server, and no client can get them again. It holds no data yet: stop it, empty "
-        "its storage, start it again; the next round initialises it anew. Nothing has to be removed from the "
-        "store",
+        "the server was initialised, but the answer with its keys was lost before it could be stored, and no "
+        f"client can get it again. {elsewhere}If somebody else initialised this server and has its keys, put "
+        f"them into the store and remove '{names.JOURNAL}' from it. If nobody has them, the server holds no "
+        "data that anybody can reach: stop it, empty its storage, start it again; the next round initialises "
+        "it anew. Nothing has to be removed from the store then",
         wait=seen.policy.period,
         once=ExitCode.KEYS,
         trouble=True,

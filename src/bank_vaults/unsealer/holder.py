@@ -24,14 +24,24 @@ def holder_of(pid: int) -> Holder:
 
 
 def liveness(holder: Holder) -> Liveness:
-    """Whether the process of a holder still runs; UNKNOWN if it belongs to another node."""
+    """Whether the process of a holder still runs; UNKNOWN if that was another node or /proc cannot tell."""
     if holder.node != node_name():
         return Liveness.UNKNOWN
     try:
         alive = holder_of(holder.pid) == holder
+    except (FileNotFoundError, ProcessLookupError):
+        return Liveness.GONE if _proc_is_readable() else Liveness.UNKNOWN
     except OSError:
-        alive = False
+        return Liveness.UNKNOWN
     return Liveness.ALIVE if alive else Liveness.GONE
+
+
+def _proc_is_readable() -> bool:
+    try:
+        holder_of(os.getpid())
+    except OSError:
+        return False
+    return True
 
 
 def _boot_id() -> str:

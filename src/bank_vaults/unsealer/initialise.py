@@ -73,6 +73,12 @@ class Initialiser:
         self._metrics = metrics
         self.call = call
 
+    @property
+    def key_names(self) -> tuple[str, ...]:
+        """The precious names of which none may be taken when an initialisation begins."""
+        numbers = range(self._options.shares)
+        return (names.ROOT, *map(names.unseal, numbers), *map(names.recovery, numbers))
+
     def begin(self, server: ServerState, *, takeover: bool) -> None:
         """From nothing to a stored answer. ``takeover``: an abandoned intent of an earlier try is replaced.
 
@@ -132,8 +138,8 @@ class Initialiser:
         for name, share in answer.named_shares():
             if not self._create(store, reader, name, share):
                 raise KeysConflictError(
-                    f"'{name}' in the store is not the key that sys/init gave. Nothing was overwritten: the "
-                    f"keys of this server are in '{names.ANSWER}'; move the others away, then start again"
+                    f"error setting key '{name}': it already exists and is not the key that "
+                    f"sys/init gave. Nothing was overwritten: the keys of this server are in '{names.ANSWER}'; move the others away, then start again"
                 )
             kind = "recovery" if name.startswith("vault-recovery") else "unseal"
             log.info(f"{kind} key stored in key store", extra={"fields": {"key": name}})
@@ -147,8 +153,8 @@ class Initialiser:
         if not self._options.replace_token:
             if not self._options.store_root_token:
                 log.warning(
-                    "won't store root token in key store; it is thrown away unseen. "
-                    "A new one can be generated from the keys"
+                    "won't store root token in key store, it is thrown away unseen; "
+                    "a new one can be generated from the keys"
                 )
             self.close()
         return True
@@ -179,7 +185,7 @@ class Initialiser:
         elif not self._options.store_root_token:
             self._warn_if_last_token()
             self._sys.revoke_self(answer.root_token)
-            log.info("the first root token is not stored: revoked")
+            log.warning("won't store root token in key store, it is revoked unseen")
             failpoint("init.token-revoked")
         self.close()
 
@@ -206,9 +212,7 @@ class Initialiser:
 
     def _occupied(self, store: KeyStore) -> bool:
         """Whether any name that this initialisation needs is taken."""
-        numbers = range(self._options.shares)
-        wanted = [names.ANSWER, names.ROOT, *map(names.unseal, numbers), *map(names.recovery, numbers)]
-        return any(exists(store, name) for name in wanted)
+        return any(exists(store, name) for name in (names.ANSWER, *self.key_names))
 
     def _create(self, store: KeyStore, reader: KeyStore, name: str, value: Secret) -> bool:
         """Create and read back. False: another value is there, and stays."""

@@ -46,6 +46,9 @@ _LEADER_EVERY = 5.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 60.0
 """Seconds of back-off after failed actions."""
 
+_REPEAT = 60.0
+"""Seconds after which a trouble that lasts is told again."""
+
 _BEFORE_RESTART = 1.0
 """Seconds before a start in place, so that a process that is killed again and again costs little."""
 
@@ -86,6 +89,7 @@ class ServerLoop:
         self._deaf = False
         self._announced = False
         self._once = False
+        self._reported_at = 0.0
 
     def run(self, *, once: bool) -> ExitCode:
         """Go on until the end is asked for; with ``once`` until there is nothing more to do in one round."""
@@ -190,7 +194,7 @@ class ServerLoop:
                 intent = None
             keys: tuple[str, ...] = ()
             if not server.initialized or intent is not None:
-                wanted = (names.ROOT, names.unseal(0), names.recovery(0))
+                wanted = self.server.initialiser.key_names
                 keys = tuple(name for name in wanted if exists(store, name))
         except (StoreError, MalformedRecordError) as error:
             self._count_store_error("read")
@@ -334,11 +338,13 @@ class ServerLoop:
     def _report(self, snapshot: Snapshot, decision: Decision) -> None:
         last, self.decision = self.decision, decision
         # The words of the network change from try to try; one line says that the server is away.
+        again = time.monotonic() - self._reported_at >= _REPEAT and decision.trouble
         same_words = (
             decision.reason is Reason.UNREACHABLE or last is None or last.sentence == decision.sentence
         )
-        if last is not None and last.reason is decision.reason and same_words:
+        if last is not None and last.reason is decision.reason and same_words and not again:
             return
+        self._reported_at = time.monotonic()
         self._metrics.set_reason(self.server.name, decision.reason.value)
         self._announce(snapshot)
         if decision.reason is Reason.BACK_OFF:
@@ -354,7 +360,10 @@ class ServerLoop:
         if self.server.policy.init and self.server.policy.raft:
             log.info("joining leader vault...", extra={"fields": self._fields()})
         if self.server.policy.init and self.server.policy.unseal and snapshot.server.initialized:
-            log.info("vault is already initialized", extra={"fields": self._fields()})
+            words = "vault is already initialized"
+            if self.server.policy.raft:
+                words += ", skipping raft join"
+            log.info(words, extra={"fields": self._fields()})
 
     def _fields(self, **fields: object) -> dict[str, object]:
         return {"server": self.server.name, **fields}

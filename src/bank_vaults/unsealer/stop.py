@@ -17,8 +17,7 @@ class Woken(Enum):
 
 
 class Stop:
-    """Shared by all threads. ``signal`` is the number of the signal that asked for the end, or 0;
-    ``restart`` says that the program is to start anew in place of ending.
+    """Shared by all threads. ``signal`` is the number of the signal that asked for the end, or 0.
 
     A pipe that gets a byte at the request, which nobody takes out: readable for every waiter from then on.
     (Closing the writing end would not do: a forked process keeps a copy of it open.)
@@ -26,22 +25,28 @@ class Stop:
 
     def __init__(self) -> None:
         self.signal = 0
-        self.restart = False
+        self._restart = False
         self._reader, self._writer = os.pipe()
         self._requested = False
 
     def request(self, signal: int = 0) -> None:
         """Ask everybody to end. May be called from a signal handler, and again."""
+        if signal:  # also one that comes late: a restart is not to win over it
+            self.signal = signal
         if not self._requested:
-            if signal:  # a thread that ends at the same time must not wipe out the signal
-                self.signal = signal
             self._requested = True
             os.write(self._writer, b"\0")  # a second one, from a thread that came here as well, does no harm
 
     def request_restart(self) -> None:
-        """Ask everybody to end, for the program to start anew; the wish of a signal to end goes first."""
-        self.restart = not self._requested
-        self.request()
+        """Ask everybody to end, for the program to start anew; an earlier wish to end stays one."""
+        if not self._requested:
+            self._restart = True
+            self.request()
+
+    @property
+    def restart(self) -> bool:
+        """Whether the program is to start anew in place of ending; no longer once a signal has come."""
+        return self._restart and not self.signal
 
     @property
     def requested(self) -> bool:

@@ -109,7 +109,7 @@ def _read(store: KeyStore, indices: Iterable[int], *, enough: int) -> _Read:
         try:
             usable.append(shares.parse(index, store.get(name)))
         except NotFoundError:
-            skipped.append(f"{name} is not in the store")
+            skipped.append(f"unable to get key '{name}': it is not in the store")
         except DamagedShareError as error:
             skipped.append(f"{name} is damaged: {error}")
         except StoreError as error:
