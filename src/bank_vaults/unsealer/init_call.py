@@ -82,8 +82,10 @@ class InitCall:
         theirs.close()
         return cls(pid, ours, _limit(config))
 
-    def run(self, request: InitRequest, notice: Callable[[float, StoreTrouble | None], None]) -> None:
+    def run(self, request: InitRequest, notice: Callable[[float, StoreTrouble | None], None]) -> float:
         """Have the server initialised and the answer stored; returns when it is.
+
+        The result is the time in seconds for which the answer was in memory only.
 
         ``notice`` is called about every two seconds with the seconds passed, and at once when the store
         refuses the answer. Raises InitFailedError, HelperGoneError.
@@ -107,7 +109,7 @@ class InitCall:
                 for line in lines:
                     word, text, unknown = json.loads(line)
                     if word == "stored":
-                        return
+                        return float(text)
                     if word == "failed":
                         raise InitFailedError(text, outcome_unknown=unknown)
                     notice(time.monotonic() - started, StoreTrouble(text))
@@ -157,10 +159,12 @@ def _initialise(
     except VaultError as error:
         _tell(channel, "failed", str(error), unknown=error.outcome_unknown)
         return
+    received = time.monotonic()
     failpoint("init.answer-received")
     _keep(channel, open_store, encode_answer(answer))
+    exposed = time.monotonic() - received
     failpoint("init.answer-stored")
-    _tell(channel, "stored", "")
+    _tell(channel, "stored", str(exposed))
 
 
 def _keep(channel: socket.socket, open_store: Callable[[], KeyStore], record: bytes) -> None:

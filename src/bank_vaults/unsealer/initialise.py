@@ -111,7 +111,7 @@ class Initialiser:
                 return
         failpoint("init.intent-recorded")
         try:
-            self.call.run(
+            exposed = self.call.run(
                 InitRequest(options.shares, options.threshold, server.recovery_seal),
                 partial(self._notice, store.describe().mode),
             )
@@ -123,12 +123,16 @@ class Initialiser:
                 )  # the server refused: nothing happened, nothing is to be remembered
             raise
         self._metrics.count_init("success")
-        log.info("vault is initialised, its keys are safe in the key store")
+        log.info(
+            "vault is initialised, its keys are safe in the key store",
+            extra={"fields": {"exposed_ms": round(exposed * 1000, 1)}},
+        )
 
-    def finish_keys(self) -> bool:
+    def finish_keys(self, *, close: bool = True) -> bool:
         """From a stored answer to every key under its own name, read back. False: there is no answer.
 
-        Raises StoreError, MalformedRecordError, KeysConflictError.
+        Without ``close`` the journal is left to the process that began it: only that one knows whether
+        the root token is to be replaced. Raises StoreError, MalformedRecordError, KeysConflictError.
         """
         store = self._open_store()
         answer = self._answer(store)
@@ -138,8 +142,9 @@ class Initialiser:
         for name, share in answer.named_shares():
             if not self._create(store, reader, name, share):
                 raise KeysConflictError(
-                    f"error setting key '{name}': it already exists and is not the key that "
-                    f"sys/init gave. Nothing was overwritten: the keys of this server are in '{names.ANSWER}'; move the others away, then start again"
+                    f"error setting key '{name}': it already exists and is not the key that sys/init gave. "
+                    "Nothing was overwritten: the keys of this server are in "
+                    f"'{names.ANSWER}'; move the others away, then start again"
                 )
             kind = "recovery" if name.startswith("vault-recovery") else "unseal"
             log.info(f"{kind} key stored in key store", extra={"fields": {"key": name}})
@@ -150,7 +155,7 @@ class Initialiser:
             self._create(store, reader, names.ROOT, answer.root_token)
             log.info("root token stored in key store", extra={"fields": {"key": names.ROOT}})
             failpoint("init.root-stored")
-        if not self._options.replace_token:
+        if close and not self._options.replace_token:
             if not self._options.store_root_token:
                 log.warning(
                     "won't store root token in key store, it is thrown away unseen; "

@@ -257,7 +257,8 @@ class ServerLoop:
         if action is Action.INIT:
             self._initialise(state, snapshot.store)
         elif action is Action.FINISH_KEYS:
-            self._finish_keys()
+            store = snapshot.store
+            self._finish_keys(close=store is None or not store.holder_may_come)
         elif action is Action.FINISH_TOKEN:
             server.initialiser.finish_token()
         elif action is Action.CLOSE_JOURNAL:
@@ -275,12 +276,12 @@ class ServerLoop:
         self.critical = True
         try:
             self.server.initialiser.begin(state, takeover=store is not None and store.intent is not None)
-            self._finish_keys()
+            self._finish_keys(close=True)
         finally:
             self.critical = False
 
-    def _finish_keys(self) -> None:
-        if self.server.initialiser.finish_keys():
+    def _finish_keys(self, *, close: bool) -> None:
+        if self.server.initialiser.finish_keys(close=close):
             self._memory = replace(self._memory, keys_finished=True)
 
     def _unseal(self, state: ServerState) -> None:
