@@ -201,7 +201,6 @@ OPTIONS: tuple[Option, ...] = (
     *_section(
         "Running",
         _boolean("once", "do the work once, then end"),
-        _path("state-dir", "directory for what must survive a restart"),
     ),
     *_section(
         "Running",

@@ -57,7 +57,6 @@ ROOT_DEFAULTS: dict[str, Value] = {
     "hsm-module-path": "",
     "hsm-token-label": "",
     "file-path": "",
-    "state-dir": "",
 }
 
 OWN_DEFAULTS: dict[str, dict[str, Value]] = {
