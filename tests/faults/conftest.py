@@ -1,0 +1,23 @@
+"""Fixtures of the fault tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.binaries import ServerKind, all_kinds
+from tests.support.servers import Server
+
+
+@pytest.fixture(scope="session")
+def one_kind() -> ServerKind:
+    """The first server there is: where every server does the same, one is enough for a long table."""
+    return next(kind for kind in all_kinds() if isinstance(kind, ServerKind))
+
+
+@pytest.fixture
+def server(one_kind: ServerKind) -> Iterator[Server]:
+    """A running server that is not initialised and keeps its data in memory: a restart empties it."""
+    with Server(one_kind) as running:
+        yield running

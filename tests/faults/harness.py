@@ -1,0 +1,154 @@
+"""What all fault tests share: the program with its detached process, and the proof that no key is lost."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+
+from tests.support.faultproxy import Fault, FaultProxy
+from tests.support.program import Program, eventually, stored
+from tests.support.servers import Server, api, unseal, wait_active
+
+VARIABLE = "FAULTY_STORE"
+FAILPOINT = "BANK_VAULTS_FAILPOINT"
+SHARES = tuple(f"vault-unseal-{number}" for number in range(5))
+KEYS = sorted([*SHARES, "vault-root"])
+LOST = "the answer with its keys was lost before it could be stored"
+WANTED = "wanted-by-the-operator"
+
+
+class HookedProxy(FaultProxy):
+    """A fault proxy that calls ``hook(method, path)`` before it looks at a request."""
+
+    def __init__(self, server: Server, hook: Callable[[str, str], None]) -> None:
+        super().__init__(server)
+        self._hook = hook
+
+    def arrived(self, method: str, path: str) -> Fault | None:
+        """Call the hook first."""
+        self._hook(method, path)
+        return super().arrived(method, path)
+
+
+def children(pid: int) -> list[int]:
+    """The living children of a process. Source: proc(5), the fields after the name."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            fields = stat.read_text(errors="replace").rpartition(")")[2].split()
+            if int(fields[1]) == pid and fields[0] != "Z":
+                found.append(int(stat.parent.name))
+    return found
+
+
+def init_process(program: Program) -> int:
+    """The detached process that calls sys/init. Waits until it has a session of its own."""
+    eventually(
+        lambda: any(os.getsid(child) == child for child in children(program.pid)), "the init process is there"
+    )
+    (child,) = children(program.pid)
+    return child
+
+
+def gone(pid: int) -> bool:
+    """Whether a process has ended; a zombie has."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[0]
+    except OSError:
+        return True
+    return state == "Z"
+
+
+def wait_gone(pid: int) -> None:
+    """Wait until a process has ended."""
+    eventually(lambda: gone(pid), f"process {pid} has ended")
+
+
+def wait_killed(program: Program) -> None:
+    """Wait until the program died by SIGKILL, as a failpoint does it; any other end fails."""
+    assert program.wait(30).code == -signal.SIGKILL, program.log()
+
+
+def wait_finished(store: Path, names: Sequence[str] = KEYS) -> None:
+    """Wait until exactly these values are in the store: every key, no journal, answer or canary."""
+    eventually(
+        lambda: sorted(stored(store)) == sorted(names), f"the store holds {names} and nothing else", 30
+    )
+
+
+def assert_every_key_is_safe(server: Server, store: Path, *, root: str | None = None) -> None:
+    """The store holds what the server accepts: any three of five shares, and the root token.
+
+    ``root``: the token that vault-root has to hold. The server has to be unsealed; it is so afterwards.
+    """
+    assert api(server, "GET", "sys/seal-status").body["sealed"] is False
+    found = {name: value.decode() for name, value in stored(store).items()}
+    assert sorted(found) == KEYS
+    assert root is None or found["vault-root"] == root
+    wait_active(server)
+    for chosen in (SHARES[:3], SHARES[2:], (SHARES[0], SHARES[3], SHARES[1])):
+        assert api(server, "PUT", "sys/seal", token=found["vault-root"]).status == 204
+        unseal(server, [found[name] for name in chosen])
+        wait_active(server)
+    assert api(server, "GET", "auth/token/lookup-self", token=found["vault-root"]).body["data"][
+        "policies"
+    ] == ["root"]
+
+
+def root_tokens(server: Server, token: str) -> int:
+    """How many root tokens the server knows: ours, and whatever was not revoked."""
+    answer = api(server, "LIST", "auth/token/accessors", token=token)
+    count = 0
+    for accessor in answer.body["data"]["keys"]:
+        data = api(server, "POST", "auth/token/lookup-accessor", {"accessor": accessor}, token).body
+        count += "root" in data["data"]["policies"]
+    return count
+
+
+class FaultyProgram(Program):
+    """The program on a store that fails as ``fault`` says (tests/support/faulty_cli.py), until healed."""
+
+    def __init__(
+        self, fault: str, *flags: str, server: Server, store: Path, address: str | None = None
+    ) -> None:
+        self._scratch = tempfile.TemporaryDirectory(prefix="bv-plan-")
+        self._plan = Path(self._scratch.name) / "plan"
+        self._plan.write_text(fault)
+        super().__init__(
+            "unseal",
+            *flags,
+            server=server,
+            store=store,
+            address=address,
+            environment={VARIABLE: str(self._plan), "PYTHONPATH": str(Path(__file__).parents[2])},
+        )
+
+    def start(self) -> None:
+        """Start it, by way of the module that spoils the store."""
+        command = ["setpriv", "--pdeathsig", "KILL", "--", sys.executable, "-m", "tests.support.faulty_cli"]
+        with self._log_file.open("ab") as log, self._output_file.open("ab") as output:
+            self._process = subprocess.Popen(
+                [*command, *self._arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=log,
+                env=self._environment,
+            )
+
+    def heal(self) -> None:
+        """The store works from now on."""
+        self._plan.unlink()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._plan.unlink(missing_ok=True)  # so that an init process that still holds an answer ends
+        super().__exit__(kind, error, trace)
+        self._scratch.cleanup()
