@@ -20,6 +20,7 @@ from bank_vaults.domain.secrets import Secret
 from bank_vaults.domain.server import MalformedAnswerError
 
 _VERSION = 1
+_LATEST = 1e15  # seconds; no time of a record comes near
 
 
 class MalformedRecordError(ValueError):
@@ -127,14 +128,14 @@ class InitAnswer:
 
         def texts(name: str) -> tuple[Secret, ...]:
             value = answer.get(name) or []
-            if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):
+            if not isinstance(value, list) or not all(map(_is_ascii_text, value)):
                 raise MalformedAnswerError(
                     f"the field {name!r} of the answer of sys/init is not a list of texts"
                 )
             return tuple(Secret(item) for item in value)
 
         token = answer.get("root_token")
-        if not isinstance(token, str) or not token:
+        if not isinstance(token, str) or not _is_ascii_text(token):
             raise MalformedAnswerError("the answer of sys/init has no root token")
         return InitAnswer(texts("keys"), texts("recovery_keys"), Secret(token))
 
@@ -179,6 +180,11 @@ def _record(stored: bytes, name: str) -> dict[str, object]:
     return record
 
 
+def _is_ascii_text(value: object) -> bool:
+    """What shares and tokens are made of; JSON also knows texts that cannot be encoded."""
+    return isinstance(value, str) and value != "" and value.isascii()
+
+
 def _text(record: Mapping[str, object], name: str) -> str:
     value = record[name]
     if not isinstance(value, str):
@@ -195,6 +201,6 @@ def _number(record: Mapping[str, object], name: str) -> int:
 
 def _seconds(record: Mapping[str, object], name: str) -> float:
     value = record[name]
-    if not isinstance(value, (int, float)) or isinstance(value, bool):
-        raise TypeError(name)
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not abs(value) <= _LATEST:
+        raise TypeError(name)  # also NaN and infinity, which JSON as Python reads it may hold
     return float(value)

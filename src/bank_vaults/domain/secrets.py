@@ -31,8 +31,13 @@ class Secret:
             _living.add(self)
 
     def reveal(self) -> str:
-        """The value as text. Raises UnicodeDecodeError if it is not UTF-8."""
-        return self._buffer.decode()
+        """The value as text. Raises UnicodeDecodeError, without the value in it, if it is not UTF-8."""
+        try:
+            return self._buffer.decode()
+        except UnicodeDecodeError as error:
+            reason = error.reason
+        # Raised outside of the handler: the decoder's own exception shows the whole value in its repr.
+        raise UnicodeDecodeError("utf-8", b"", 0, 1, reason)
 
     def reveal_bytes(self) -> bytes:
         """The value as bytes."""

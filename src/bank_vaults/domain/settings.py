@@ -23,7 +23,7 @@ class Settings:
 
     def _of(self, name: str, kind: type[_T]) -> _T:
         value = self._values[name]
-        if not isinstance(value, kind):
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
             raise TypeError(f"--{name} is not of type {kind.__name__}")
         return value
 
