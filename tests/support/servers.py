@@ -52,7 +52,7 @@ def running_servers() -> list[Server]:
     return sorted(_alive, key=lambda server: server.name)
 
 
-class _Port:
+class Port:
     """A loopback port that is ours until released, over any number of restarts of the server.
 
     The socket is bound and never listens. With SO_REUSEADDR, which Go's listeners set too, Linux lets
@@ -103,8 +103,8 @@ class Server:
         self.ca_file: Path | None = None
         self.client_cert_file: Path | None = None
         self.client_key_file: Path | None = None
-        self._api_port = _Port()
-        self._cluster_port = _Port()
+        self._api_port = Port()
+        self._cluster_port = Port()
         self._environment = dict(environment or {})
         self._process: subprocess.Popen[bytes] | None = None
         if tls != "off":

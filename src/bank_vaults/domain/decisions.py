@@ -100,6 +100,13 @@ class StoreState:
     answer: bool = False
     error: str = ""
 
+    @property
+    def holder_may_come(self) -> bool:
+        """Whether the process that began an initialisation may still go on with it."""
+        return self.intent is not None and (
+            self.holder is Liveness.ALIVE or (self.holder is Liveness.UNKNOWN and not self.expired)
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Policy:
@@ -323,10 +330,7 @@ def _intent_without_answer(
     seen: Snapshot, server: ServerState, store: StoreState, intent: Intent
 ) -> Decision:
     """The server is initialised, an initialisation was begun, and its answer is not in the store."""
-    holder_may_come = store.holder is Liveness.ALIVE or (
-        store.holder is Liveness.UNKNOWN and not store.expired
-    )
-    if holder_may_come:
+    if store.holder_may_come:
         return Decision(
             Reason.INIT_ELSEWHERE,
             f"waiting for the initialisation by node {intent.holder.node} to store its answer",
@@ -415,7 +419,7 @@ def _sealed(seen: Snapshot, server: ServerState) -> Decision:
 
 def _unsealed(seen: Snapshot, store: StoreState | None) -> Decision:
     policy, memory = seen.policy, seen.memory
-    if store is not None and store.answer:
+    if store is not None and store.answer and not store.holder_may_come:
         return Decision(
             Reason.FINISH_TOKEN,
             "vault is unsealed: finishing its initialisation",
