@@ -15,18 +15,20 @@ from __future__ import annotations
 import json
 import logging
 import os
+import secrets
 import select
 import signal
 import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import NoReturn
 
 from bank_vaults.domain import names
 from bank_vaults.domain.backoff import delay
 from bank_vaults.domain.journal import Holder, InitRequest, encode_answer
-from bank_vaults.keystores.base import AlreadyExistsError, KeyStore, StoreError
+from bank_vaults.keystores.base import AlreadyExistsError, KeyStore, NotFoundError, StoreError
 from bank_vaults.telemetry.failpoints import failpoint
 from bank_vaults.unsealer.holder import holder_of
 from bank_vaults.vault.client import VaultClient
@@ -168,26 +170,20 @@ def _initialise(
 
 
 def _keep(channel: socket.socket, open_store: Callable[[], KeyStore], record: bytes) -> None:
-    """Store the answer, for as long as it takes."""
+    """Store the answer and read it back through a fresh client, for as long as it takes."""
     name, failures = names.ANSWER, 0
     while True:
         try:
-            store = open_store()
-            try:
-                store.create(name, record)
-            except AlreadyExistsError:
-                if store.get(name) == record:
-                    return  # an earlier try of ours that seemed to fail
-                name = names.spare_answer(os.getpid())
-                log.error(
-                    "another answer of sys/init is in the store; keeping this one beside it",
-                    extra={"fields": {"key": name}},
-                )
-                continue
-            return
+            with suppress(AlreadyExistsError):  # perhaps made by an earlier try of ours that seemed to fail
+                open_store().create(name, record)
+            if open_store().get(name) == record:  # a write without an error proves nothing
+                return
+            taken, name = name, names.spare_answer(secrets.randbits(32))
+            raise StoreError(f"'{taken}' holds something else than this answer: trying '{name}'")
         except Exception as error:  # whatever it is, this process must not let go
             failures += 1
-            text = str(error) if isinstance(error, StoreError) else type(error).__name__
+            known = isinstance(error, (StoreError, NotFoundError))
+            text = str(error) if known else type(error).__name__
             log.error(
                 "the key store refuses the answer of sys/init; it is kept in memory and tried again. "
                 "Do not stop this process, make the store writable",
