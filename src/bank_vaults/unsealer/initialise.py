@@ -117,10 +117,10 @@ class Initialiser:
             )
         except InitFailedError as error:
             self._metrics.count_init("error")
-            if not error.outcome_unknown:
-                store.delete(
-                    names.JOURNAL
-                )  # the server refused: nothing happened, nothing is to be remembered
+            if not error.outcome_unknown and not takeover:
+                # The server refused: nothing happened, nothing is to be remembered. Not so after an
+                # earlier try whose answer never came: it may be the reason why this one is refused.
+                store.delete(names.JOURNAL)
             raise
         self._metrics.count_init("success")
         log.info(
