@@ -117,9 +117,9 @@ class Initialiser:
             )
         except InitFailedError as error:
             self._metrics.count_init("error")
-            if not error.outcome_unknown and not takeover:
-                # The server refused: nothing happened, nothing is to be remembered. Not so after an
-                # earlier try whose answer never came: it may be the reason why this one is refused.
+            if not error.outcome_unknown and self._still_fresh():
+                # The server refused, and nothing is to be remembered. Not so if it failed half-way, or
+                # refuses because of an earlier try whose answer never came.
                 store.delete(names.JOURNAL)
             raise
         self._metrics.count_init("success")
@@ -214,6 +214,13 @@ class Initialiser:
             preflight.check(store, self._open_store, size)
         except StoreError as error:
             raise StoreError(f"error testing keystore before init: {error}") from None
+
+    def _still_fresh(self) -> bool:
+        """Whether a server that refused ``sys/init`` is not initialised; False if it does not tell."""
+        try:
+            return not self._sys.seal_status().initialized
+        except VaultError:
+            return False
 
     def _occupied(self, store: KeyStore) -> bool:
         """Whether any name that this initialisation needs is taken."""
