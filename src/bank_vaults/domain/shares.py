@@ -12,7 +12,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations, islice
 
@@ -75,15 +75,16 @@ def parse(index: int, stored: bytes) -> Share:
 
 
 def candidate_sets(shares: Sequence[Share], threshold: int) -> list[CandidateSet]:
-    """All sets of ``threshold`` shares worth trying, the best supported first.
+    """All sets of ``threshold`` (from 1) shares worth trying, the best supported first.
 
     Of sets that lie on one polynomial only the first is listed: the others would give the same key.
-    Looks at no more than the first 400 sets.
+    Looks at no more than the first 400 sets, which leave out any one share, and any two up to a
+    threshold of 26.
     """
     points = {share.index: bytes.fromhex(share.value.reveal()) for share in shares}
     found: list[CandidateSet] = []
     covered: list[frozenset[int]] = []
-    for chosen in islice(combinations(shares, threshold), _MOST_SETS):
+    for chosen in islice(_choices(shares, threshold), _MOST_SETS):
         indices = frozenset(share.index for share in chosen)
         if any(indices <= family for family in covered):
             continue
@@ -96,6 +97,13 @@ def candidate_sets(shares: Sequence[Share], threshold: int) -> list[CandidateSet
         outliers = tuple(index for index in others if index not in supporters)
         found.append(CandidateSet(chosen, len(supporters), outliers))
     return sorted(found, key=lambda candidate: -candidate.supporters)
+
+
+def _choices(shares: Sequence[Share], threshold: int) -> Iterator[tuple[Share, ...]]:
+    """All sets of ``threshold`` shares, those first that skip the fewest of the shares before their last."""
+    for last in range(threshold - 1, len(shares)):
+        for others in combinations(shares[:last], threshold - 1):
+            yield (*others, shares[last])
 
 
 def _plausible(points: Sequence[bytes]) -> bool:
@@ -115,6 +123,8 @@ def _lies_on(base: Sequence[bytes], point: bytes) -> bool:
     if len(base) == 1:
         return point == base[0]  # an unsplit key: every copy is the key itself
     at = point[-1]
+    if at == 0 or any(at == known[-1] for known in base):
+        return False  # the key itself or a copy of a share: neither says anything about the others
     weights = [_weight(base, position, at) for position in range(len(base))]
     for column in range(len(point) - 1):
         value = 0

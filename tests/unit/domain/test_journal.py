@@ -211,10 +211,11 @@ def test_recovery_shares_have_names_of_their_own() -> None:
 
 
 def test_an_answer_without_a_root_token_is_malformed() -> None:
-    tokens: list[dict[str, object]] = [{}, *({"root_token": token} for token in ("", None, 5, "ü"))]
-    for token in tokens:
+    for token in ("", None, 5, "ü"):
         with pytest.raises(MalformedAnswerError, match="root token"):
-            InitAnswer.from_answer({"keys": ["aa"]} | token)
+            InitAnswer.from_answer({"keys": ["aa"], "root_token": token})
+    with pytest.raises(MalformedAnswerError, match="root token"):
+        InitAnswer.from_answer({"keys": ["aa"]})
 
 
 def test_no_text_form_of_an_answer_shows_it() -> None:

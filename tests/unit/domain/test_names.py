@@ -28,7 +28,8 @@ def test_every_share_is_precious(index: int) -> None:
 @pytest.mark.parametrize(
     "name",
     ["", "vault-roots", "xvault-root", "vault-root\n", "vault-unseal-", "vault-unseal-01", "vault-unseal--1",
-     "vault-unseal-1x", "vault-unseal-\N{ARABIC-INDIC DIGIT ONE}", "vault-test", names.JOURNAL, names.ANSWER, "README"],
+     "vault-unseal-1x", "vault-unseal-\N{ARABIC-INDIC DIGIT ONE}", "vault-test",
+     names.JOURNAL, names.ANSWER, "README"],
 )  # fmt: skip
 def test_other_names_are_no_keys(name: str) -> None:
     assert not names.is_key(name)
