@@ -1,7 +1,8 @@
 """A time limit on every call of a store, whatever the store is made of.
 
 A hung network file system or cloud endpoint must not hang the unsealer: the call runs in a thread, and
-when the limit is over the caller gets a StoreError (*cannot tell*) while the thread is left behind.
+when the limit is over the caller gets a StoreError (*cannot tell*) while the thread is left behind. The
+number of such threads is limited for the whole process, since every new try opens a new client.
 """
 
 from __future__ import annotations
@@ -17,7 +18,40 @@ _T = TypeVar("_T")
 LIMIT = 20.0
 """Seconds that one call may take."""
 
-_MOST_RUNNING = 16  # calls at once; reached only when most of them hang
+_MOST_RUNNING = 16  # calls at once in this process; reached only when most of them hang
+_running = threading.BoundedSemaphore(_MOST_RUNNING)
+
+
+def limited(mode: str, what: str, call: Callable[[], _T], limit: float = LIMIT) -> _T:
+    """The outcome of ``call`` on a store of kind ``mode``, or StoreError after ``limit`` seconds.
+
+    Raises what the call raises. ``what`` is for people, as in "did not open within 20 s".
+    """
+    if not _running.acquire(blocking=False):
+        raise StoreError(f"the {mode} store does not answer: {_MOST_RUNNING} calls hang already")
+    outcome: list[_T | BaseException] = []
+
+    def run() -> None:
+        try:
+            outcome.append(call())
+        except BaseException as error:  # carried over to the caller's thread
+            outcome.append(error)
+        finally:
+            _running.release()
+
+    thread = threading.Thread(target=run, name=f"store: {what}", daemon=True)
+    try:
+        thread.start()
+    except RuntimeError as error:  # the limit of threads or of memory is reached
+        _running.release()
+        raise StoreError(f"the {mode} store cannot {what}: {error}") from None
+    thread.join(limit)
+    if not outcome:
+        raise StoreError(f"the {mode} store did not {what} within {limit:g} s")
+    result = outcome[0]
+    if isinstance(result, BaseException):
+        raise result
+    return result
 
 
 class WithDeadline:
@@ -25,8 +59,8 @@ class WithDeadline:
 
     def __init__(self, store: KeyStore, limit: float = LIMIT) -> None:
         self._store = store
+        self._mode = store.describe().mode
         self._limit = limit
-        self._running = threading.BoundedSemaphore(_MOST_RUNNING)
 
     def get(self, name: str) -> bytes:
         """See KeyStore.get."""
@@ -53,25 +87,4 @@ class WithDeadline:
         return self._store.describe()
 
     def _limited(self, what: str, call: Callable[[], _T]) -> _T:
-        mode = self._store.describe().mode
-        if not self._running.acquire(blocking=False):
-            raise StoreError(f"the {mode} store does not answer: {_MOST_RUNNING} calls hang already")
-        outcome: list[_T | BaseException] = []
-
-        def run() -> None:
-            try:
-                outcome.append(call())
-            except BaseException as error:  # carried over to the caller's thread
-                outcome.append(error)
-            finally:
-                self._running.release()
-
-        thread = threading.Thread(target=run, name=f"store: {what}", daemon=True)
-        thread.start()
-        thread.join(self._limit)
-        if not outcome:
-            raise StoreError(f"the {mode} store did not {what} within {self._limit:g} s")
-        result = outcome[0]
-        if isinstance(result, BaseException):
-            raise result
-        return result
+        return limited(self._mode, what, call, self._limit)

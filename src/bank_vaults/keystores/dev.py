@@ -1,7 +1,8 @@
 """The ``dev`` store for ``vault server -dev``: the root token that is there already, and nothing else.
 
-The token is ``VAULT_TOKEN``, else the content of ``$HOME/.vault-token``. Writing does nothing, as in Go
-Bank-Vaults; an initialisation is refused all the same, since its test value cannot be read back.
+The token is ``BAO_TOKEN`` or ``VAULT_TOKEN``, else the content of ``$HOME/.vault-token``. Writing does
+nothing, as in Go Bank-Vaults; an initialisation is refused all the same, since its test value cannot be
+read back.
 """
 
 from __future__ import annotations

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from importlib import import_module
+from typing import Any
 
 from bank_vaults.domain.settings import Settings
 from bank_vaults.keystores.base import KeyStore, StoreError
-from bank_vaults.keystores.deadline import WithDeadline
+from bank_vaults.keystores.deadline import WithDeadline, limited
 
 _STORES = {
     "file": ("bank_vaults.keystores.file", "FileStore"),
@@ -27,5 +28,6 @@ def open_store(settings: Settings) -> KeyStore:
         raise StoreError(
             f"the key store {mode!r} is not built yet; this version has: {', '.join(sorted(_STORES))}"
         ) from None
-    store: KeyStore = getattr(import_module(module), name).open(settings)
+    chosen: Any = getattr(import_module(module), name)
+    store: KeyStore = limited(mode, "open", lambda: chosen.open(settings))
     return WithDeadline(store)

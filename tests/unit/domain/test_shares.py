@@ -97,7 +97,7 @@ def test_shares_of_one_key_agree_and_any_threshold_of_them_will_do(
     assert _combine([points[index] for index in _indices(found)]) == KEY
 
 
-@settings(max_examples=200)
+@settings(max_examples=60)
 @given(sizes, chances, st.integers(0), st.integers(0, 32), st.integers(1, 255))
 def test_any_damaged_byte_of_any_share_is_found_with_two_shares_to_spare(
     size: tuple[int, int], chance: random.Random, which: int, position: int, flip: int

@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from bank_vaults.domain.journal import Holder, Liveness
-from bank_vaults.unsealer import holder
 from bank_vaults.unsealer.holder import holder_of, liveness, node_name
 
 
@@ -64,7 +63,7 @@ def test_a_process_that_nobody_waited_for_is_gone_all_the_same() -> None:
 
 
 def _reading(monkeypatch: pytest.MonkeyPatch, answer: Callable[[Path], str]) -> None:
-    monkeypatch.setattr(holder.Path, "read_text", lambda path, **_: answer(path))
+    monkeypatch.setattr(Path, "read_text", lambda path, **_: answer(path))
 
 
 @pytest.mark.parametrize("error", [PermissionError(13, "no"), FileNotFoundError(2, "no"), OSError(5, "no")])
