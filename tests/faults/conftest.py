@@ -16,6 +16,15 @@ def one_kind() -> ServerKind:
     return next(kind for kind in all_kinds() if isinstance(kind, ServerKind))
 
 
+@pytest.fixture(scope="session")
+def file_kind() -> ServerKind:
+    """A server whose data in files survives a kill, and which starts in no time."""
+    for kind in all_kinds():
+        if isinstance(kind, ServerKind) and kind.has_file_storage:
+            return kind
+    pytest.skip("no server with file storage is installed: run scripts/setup")
+
+
 @pytest.fixture
 def server(one_kind: ServerKind) -> Iterator[Server]:
     """A running server that is not initialised and keeps its data in memory: a restart empties it."""

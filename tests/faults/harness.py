@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from http.client import HTTPException
 from pathlib import Path
 from types import TracebackType
 
@@ -76,11 +77,25 @@ def wait_killed(program: Program) -> None:
     assert program.wait(30).code == -signal.SIGKILL, program.log()
 
 
+def names_in(store: Path) -> list[str]:
+    """The names of all values in the store, also what is hidden."""
+    return sorted(file.name for file in store.iterdir())
+
+
 def wait_finished(store: Path, names: Sequence[str] = KEYS) -> None:
     """Wait until exactly these values are in the store: every key, no journal, answer or canary."""
-    eventually(
-        lambda: sorted(stored(store)) == sorted(names), f"the store holds {names} and nothing else", 30
-    )
+    eventually(lambda: names_in(store) == sorted(names), f"the store holds {names} and nothing else", 30)
+
+
+def wait_unsealed(server: Server) -> None:
+    """Wait until a server says that it is unsealed; in between it may say anything, or nothing."""
+
+    def unsealed() -> bool:
+        with contextlib.suppress(OSError, HTTPException):
+            return api(server, "GET", "sys/seal-status", timeout=2.0).body.get("sealed") is False
+        return False
+
+    eventually(unsealed, f"{server.name} is unsealed", 40)
 
 
 def assert_every_key_is_safe(server: Server, store: Path, *, root: str | None = None) -> None:

@@ -24,10 +24,11 @@ from tests.faults.harness import (
     wait_finished,
     wait_gone,
     wait_killed,
+    wait_unsealed,
 )
 from tests.support.binaries import ServerKind
 from tests.support.faultproxy import Delay, FaultProxy
-from tests.support.program import Program, run, seal_status, stored, wait_unsealed
+from tests.support.program import Program, run, seal_status, stored
 from tests.support.servers import RaftCluster, Server, api, unseal, wait_active
 
 IN_CHILD = ("init.call-sent", "init.answer-received", "init.answer-stored")

@@ -18,9 +18,10 @@ from tests.faults.harness import (
     init_process,
     wait_finished,
     wait_gone,
+    wait_unsealed,
 )
 from tests.support.faultproxy import FaultProxy
-from tests.support.program import Program, eventually, run, seal_status, stored, wait_unsealed
+from tests.support.program import Program, eventually, run, seal_status, stored
 from tests.support.servers import Server, api, wait_active
 
 INIT = ("--init", "--unseal-period=1s")
