@@ -39,9 +39,9 @@ class FileStore:
         Raises StoreError when the directory is missing or belongs to somebody else; warns when others
         may look into it.
         """
-        directory = Path(settings.text("file-path") or ".")
-        store = cls(directory)
-        with _explained("open", str(directory)):
+        path = settings.text("file-path") or "."
+        with _explained("open", path):
+            directory = Path(path).absolute()  # now: the working directory may change, or vanish
             found = directory.stat()
         if not stat.S_ISDIR(found.st_mode):
             raise StoreError(f"the file store: {directory} is not a directory")
@@ -52,7 +52,7 @@ class FileStore:
             )
         if found.st_mode & 0o077:
             _warn_of_open_directory(str(directory), stat.S_IMODE(found.st_mode))
-        return store
+        return cls(directory)
 
     def get(self, name: str) -> bytes:
         """Read one file. Symbolic links, foreign owners and anything but a plain file are refused."""
@@ -66,9 +66,13 @@ class FileStore:
             if error.errno == errno.ELOOP:
                 raise StoreError(f"the file store: {self._path(name)} is a symbolic link; refused") from None
             raise _refused("read", name, error) from None
-        with _explained("read", name), open(descriptor, "rb") as file:
-            self._check(name, os.fstat(descriptor))
-            return file.read()
+        with _explained("read", name):
+            try:
+                self._check(name, os.fstat(descriptor))
+                with open(descriptor, "rb", closefd=False) as file:
+                    return file.read()
+            finally:
+                os.close(descriptor)
 
     def put(self, name: str, value: bytes) -> None:
         """Replace by rename."""
@@ -83,6 +87,8 @@ class FileStore:
             try:
                 os.link(temporary, self._path(name), follow_symlinks=False)
             except FileExistsError:
+                # It may be our own, of a try that failed after the link; who reads it must be sure of it.
+                self._sync_directory()
                 raise AlreadyExistsError(f"the file store already has a value {name!r}") from None
             except OSError as error:
                 if error.errno in (errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS):
@@ -94,12 +100,10 @@ class FileStore:
             os.unlink(temporary)
 
     def delete(self, name: str) -> None:
-        """Remove the file and make that durable."""
+        """Remove the file and make that durable, also what an earlier try has removed."""
         with _explained("delete", name):
-            try:
+            with contextlib.suppress(FileNotFoundError):  # of the file; a missing directory fails the sync
                 os.unlink(self._path(name))
-            except FileNotFoundError:
-                return
             self._sync_directory()
 
     def list(self) -> frozenset[str]:
@@ -115,13 +119,13 @@ class FileStore:
         """Where the files are."""
         return StoreDescription(
             mode="file",
-            location=str(self._directory.absolute()),
+            location=str(self._directory),
             atomic_create=True,
             protection="plain files, readable by their owner and root only",
         )
 
     def _path(self, name: str) -> Path:
-        if "/" in name or name in ("", ".", ".."):
+        if "/" in name or "\0" in name or name in ("", ".", ".."):
             raise StoreError(f"the file store: {name!r} cannot be a file name")
         return self._directory / name
 
