@@ -127,8 +127,33 @@ def root_tokens(server: Server, token: str) -> int:
     return count
 
 
-class FaultyProgram(Program):
+class GroupProgram(Program):
+    """The program as the leader of a process group of its own, as a shell or a service manager starts it."""
+
+    module = "bank_vaults"
+
+    def start(self) -> None:
+        """Start it."""
+        command = ["setpriv", "--pdeathsig", "KILL", "--", sys.executable, "-m", self.module]
+        with self._log_file.open("ab") as log, self._output_file.open("ab") as output:
+            self._process = subprocess.Popen(
+                [*command, *self._arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=log,
+                env=self._environment,
+                start_new_session=True,
+            )
+
+    def signal_group(self, number: signal.Signals) -> None:
+        """Send a signal to the whole group, as Ctrl-C does."""
+        os.killpg(self.pid, number)
+
+
+class FaultyProgram(GroupProgram):
     """The program on a store that fails as ``fault`` says (tests/support/faulty_cli.py), until healed."""
+
+    module = "tests.support.faulty_cli"
 
     def __init__(
         self, fault: str, *flags: str, server: Server, store: Path, address: str | None = None
@@ -144,18 +169,6 @@ class FaultyProgram(Program):
             address=address,
             environment={VARIABLE: str(self._plan), "PYTHONPATH": str(Path(__file__).parents[2])},
         )
-
-    def start(self) -> None:
-        """Start it, by way of the module that spoils the store."""
-        command = ["setpriv", "--pdeathsig", "KILL", "--", sys.executable, "-m", "tests.support.faulty_cli"]
-        with self._log_file.open("ab") as log, self._output_file.open("ab") as output:
-            self._process = subprocess.Popen(
-                [*command, *self._arguments],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=log,
-                env=self._environment,
-            )
 
     def heal(self) -> None:
         """The store works from now on."""

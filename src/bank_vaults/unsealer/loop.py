@@ -187,11 +187,15 @@ class ServerLoop:
     def _look_at_store(self, server: ServerState) -> StoreState:
         try:
             store = self._opened()
-            answer = exists(store, names.ANSWER)
             try:
                 intent = Intent.decode(store.get(names.JOURNAL))
             except NotFoundError:
                 intent = None
+            # The order counts: a holder that is gone by now stores nothing any more, so an answer that is
+            # looked for afterwards and is not there was lost. The other way round it may just have come.
+            holder = self._liveness(intent)
+            expired = intent is not None and intent.expired(time.time())
+            answer = exists(store, names.ANSWER)
             keys: tuple[str, ...] = ()
             if not server.initialized or intent is not None:
                 wanted = self.server.initialiser.key_names
@@ -205,8 +209,8 @@ class ServerLoop:
         return StoreState(
             keys=keys,
             intent=intent,
-            holder=self._liveness(intent),
-            expired=intent is not None and intent.expired(time.time()),
+            holder=holder,
+            expired=expired,
             answer=answer,
         )
 
