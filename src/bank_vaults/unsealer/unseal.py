@@ -107,7 +107,12 @@ def _read(store: KeyStore, indices: Iterable[int], *, enough: int) -> _Read:
             break
         name = names.unseal(index)
         try:
-            usable.append(shares.parse(index, store.get(name)))
+            share = shares.parse(index, store.get(name))
+            twin = next((other for other in usable if other.value == share.value), None)
+            if twin is None:
+                usable.append(share)
+            else:  # the server takes no notice of a share that it has
+                skipped.append(f"{name} is the same as {names.unseal(twin.index)}")
         except NotFoundError:
             skipped.append(f"unable to get key '{name}': it is not in the store")
         except DamagedShareError as error:
