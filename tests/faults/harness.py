@@ -51,9 +51,12 @@ def children(pid: int) -> list[int]:
 
 def init_process(program: Program) -> int:
     """The detached process that calls sys/init. Waits until it has a session of its own."""
-    eventually(
-        lambda: any(os.getsid(child) == child for child in children(program.pid)), "the init process is there"
-    )
+
+    def there() -> bool:
+        assert not program.ended, program.log()
+        return any(os.getsid(child) == child for child in children(program.pid))
+
+    eventually(there, "the init process is there")
     (child,) = children(program.pid)
     return child
 
@@ -167,7 +170,10 @@ class FaultyProgram(GroupProgram):
             server=server,
             store=store,
             address=address,
-            environment={VARIABLE: str(self._plan), "PYTHONPATH": str(Path(__file__).parents[2])},
+            environment={
+                VARIABLE: str(self._plan),
+                "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), *sys.path]),
+            },
         )
 
     def heal(self) -> None:

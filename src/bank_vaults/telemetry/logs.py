@@ -14,6 +14,7 @@ import binascii
 import json
 import logging
 import os
+import re
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -26,6 +27,7 @@ FORMATS = ("text", "json")
 
 _MASK = "***"
 _COLOURS = {"DEBUG": "\x1b[2m", "INFO": "\x1b[32m", "WARN": "\x1b[33m", "ERROR": "\x1b[31m"}
+_HEXADECIMAL = re.compile("(?:[0-9a-fA-F]{2})+")
 _FIXED = ("time", "level", "logger", "msg", "exception")
 
 
@@ -35,13 +37,19 @@ def _forms(secret: str) -> Iterator[str]:
     yield json.dumps(secret)[1:-1]
     yield json.dumps(secret, ensure_ascii=False)[1:-1]
     yield repr(secret)[1:-1]
-    encoded = binascii.b2a_base64(secret.encode(errors="surrogatepass"), newline=False).decode()
-    yield encoded
-    yield encoded.rstrip("=")
+    plain = [secret.encode(errors="surrogatepass")]
+    if _HEXADECIMAL.fullmatch(secret):  # as shares are: the servers know them by their bytes
+        plain.append(bytes.fromhex(secret))
+        yield secret.lower()
+        yield secret.upper()
+    for value in plain:
+        encoded = binascii.b2a_base64(value, newline=False).decode()
+        yield encoded
+        yield encoded.rstrip("=")
 
 
 def redact(text: str) -> str:
-    """The text with every living secret masked, in plain, escaped and base64 form.
+    """The text with every living secret masked, in plain, escaped, hexadecimal and base64 form.
 
     Secrets that overlap are masked together, so that no tail of one remains.
     """

@@ -25,6 +25,7 @@ from bank_vaults.domain.exitcodes import ExitCode
 from bank_vaults.domain.journal import Intent, Liveness, MalformedRecordError
 from bank_vaults.domain.server import ServerState
 from bank_vaults.keystores.base import KeyStore, NotFoundError, StoreError, exists
+from bank_vaults.telemetry.logs import redact
 from bank_vaults.telemetry.metrics import Metrics
 from bank_vaults.unsealer.holder import liveness
 from bank_vaults.unsealer.init_call import HelperGoneError, InitFailedError
@@ -325,15 +326,17 @@ class ServerLoop:
             Action.JOIN: "error joining leader vault: ",
             Action.JOIN_HA: "error joining leader vault: ",
         }.get(action, "error finishing the initialisation: ")
+        # The sentence outlives the secrets that a server may have repeated in it, and their masking.
+        failure = redact(prefix + sentence)
         self._memory = replace(
             memory,
             failures=failures,
-            failure=prefix + sentence,
+            failure=failure,
             failure_code=code,
             failed_action=action,
             retry_at=time.monotonic() + pause,
         )
-        log.error(prefix + sentence, extra={"fields": self._fields(again_in_s=round(pause, 1))})
+        log.error(failure, extra={"fields": self._fields(again_in_s=round(pause, 1))})
 
     def _count_store_error(self, operation: str) -> None:
         self._metrics.count_store_error(self._mode, operation)
