@@ -19,8 +19,8 @@ _NANOSECONDS = {
     "h": 3600 * 10**9,
 }
 _PART = r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:ns|us|µs|μs|ms|s|m|h)"
-_DURATION = re.compile(f"(?:{_PART})+")
-_NUMBER_AND_UNIT = re.compile(r"([0-9]*)\.?([0-9]*)([^0-9.]+)")
+_DURATION = f"(?:{_PART})+"  # compiled when used: many a start reads no duration
+_NUMBER_AND_UNIT = r"([0-9]*)\.?([0-9]*)([^0-9.]+)"
 _LONGEST_TEXT = 64
 _LONGEST = 2**63 - 1  # nanoseconds; Go's limit, about 292 years
 
@@ -34,10 +34,10 @@ def parse_duration(text: str) -> float:
         raise ValueError("a duration of more than 64 characters")
     if re.fullmatch("[0-9]+", text):
         text += "s"
-    elif not _DURATION.fullmatch(text):
+    elif not re.fullmatch(_DURATION, text):
         raise ValueError(f"{text!r} is not a duration: write for example 5s, 1m30s or 500ms")
     nanoseconds = 0
-    for whole, fraction, unit in _NUMBER_AND_UNIT.findall(text):
+    for whole, fraction, unit in re.findall(_NUMBER_AND_UNIT, text):
         nanoseconds += int(whole + fraction) * _NANOSECONDS[unit] // 10 ** len(fraction)
     if nanoseconds > _LONGEST:
         raise ValueError(f"{text!r} is too long a duration: more than 292 years")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import os
 from collections.abc import Mapping
@@ -62,7 +61,7 @@ class Raft:
                 "client_key": self._settings.client_key_file,
             }
         try:
-            with VaultClient(dataclasses.replace(self._config, **changes)) as client:  # type: ignore[arg-type]
+            with VaultClient(self._config._replace(**changes)) as client:  # type: ignore[arg-type]
                 state = Sys(client).seal_status(timeout=_ASK)
         except VaultError as error:
             log.debug("the raft leader does not answer", extra={"fields": {"error": str(error)}})

@@ -6,7 +6,6 @@ import json
 import re
 from collections.abc import Callable
 
-from bank_vaults.vault.connection import Answer
 from bank_vaults.vault.errors import (
     DeniedError,
     FatalError,
@@ -17,15 +16,14 @@ from bank_vaults.vault.errors import (
     UnsupportedError,
     VaultError,
 )
+from bank_vaults.vault.http1 import Answer
 
 _MOST_MESSAGES = 10
 _LONGEST_MESSAGE = 500
 _LONGEST_WAIT = 60.0
 
-_SEALED = re.compile(r"\b(?:vault|openbao) is sealed", re.IGNORECASE)
-_NOT_INITIALISED = re.compile(
-    r"\b(?:vault|openbao|server|security barrier)(?: is)? not (?:yet )?initiali[sz]ed", re.IGNORECASE
-)
+_SEALED = r"\b(?:vault|openbao) is sealed"
+_NOT_INITIALISED = r"\b(?:vault|openbao|server|security barrier)(?: is)? not (?:yet )?initiali[sz]ed"
 
 
 class NotJsonError(ValueError):
@@ -82,9 +80,9 @@ def error_of(method: str, path: str, answer: Answer, now: Callable[[], float]) -
 
 
 def _kind_of(status: int, text: str) -> type[VaultError]:
-    if _NOT_INITIALISED.search(text):
+    if re.search(_NOT_INITIALISED, text, re.IGNORECASE):
         return NotInitialisedError
-    if _SEALED.search(text):
+    if re.search(_SEALED, text, re.IGNORECASE):
         return SealedError
     if status in (401, 403):
         return DeniedError
@@ -101,7 +99,7 @@ def retry_after(value: str, now: Callable[[], float]) -> float | None:
     """The seconds that a ``Retry-After`` header asks to wait (RFC 9110, 10.2.3), at most 60."""
     if re.fullmatch("[0-9]{1,9}", value):
         return min(float(value), _LONGEST_WAIT)
-    from email.utils import parsedate_to_datetime
+    from email.utils import parsedate_to_datetime  # 15 ms, and servers send seconds
 
     try:
         moment = parsedate_to_datetime(value).timestamp()

@@ -6,20 +6,19 @@ import json
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
-from urllib.parse import quote, urljoin
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from bank_vaults import __version__
 from bank_vaults.domain.secrets import Secret
 from bank_vaults.vault.answers import NotJsonError, decode, error_of
 from bank_vaults.vault.config import ClientConfig
-from bank_vaults.vault.connection import Answer, ExchangeError
+from bank_vaults.vault.connection import ConnectError, ExchangeError
 from bank_vaults.vault.endpoints import ConfigError, Endpoint, parse_address
 from bank_vaults.vault.errors import FatalError, TransientError, VaultError
+from bank_vaults.vault.http1 import Answer
 from bank_vaults.vault.pacing import TokenBucket, linear_jitter
-from bank_vaults.vault.transport import ConnectError, Transport
+from bank_vaults.vault.transport import Transport
 
 if TYPE_CHECKING:
     import socket
@@ -28,15 +27,20 @@ _log = logging.getLogger(__name__)
 
 _REDIRECTS = frozenset({301, 302, 307, 308})
 _IDEMPOTENT = frozenset({"GET", "LIST", "HEAD"})
-_PATH_SAFE = "/!$&'()*+,;=:@~"  # characters of a path segment (RFC 3986, 3.3), and the slash
+_PATH_SAFE = frozenset(  # characters of a path segment (RFC 3986, 3.3), and the slash
+    b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,;=:@/"
+)
+_QUERY_SAFE = _PATH_SAFE | frozenset(b"?%")
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(NamedTuple):
     """A 2xx answer. ``data`` is the whole JSON object of the body, empty when there is none (204)."""
 
     status: int
     data: dict[str, object]
+
+    def __repr__(self) -> str:
+        return f"Response({self.status})"  # the answer of sys/init is all keys
 
 
 class VaultClient:
@@ -211,6 +215,8 @@ class VaultClient:
         origin = self._endpoint
         base = f"http://{origin.authority}" if origin.scheme == "unix" else str(origin)
         location = answer.headers.get("location", "")
+        from urllib.parse import urljoin  # 10 ms, and only standby nodes redirect
+
         try:
             where, _, query = urljoin(base + call.at(origin), location).partition("#")[0].partition("?")
             endpoint = parse_address(where, "the redirect")
@@ -265,8 +271,7 @@ class VaultClient:
             raise kind(call.method, call.path, None, (str(error),), outcome_unknown=True) from None
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class _Call:
+class _Call(NamedTuple):
     """One call. ``headers`` and ``content`` may hold secrets."""
 
     method: str
@@ -274,6 +279,9 @@ class _Call:
     target: str
     headers: str
     content: bytes | None
+
+    def __repr__(self) -> str:
+        return f"_Call({self.method!r}, {self.path!r})"
 
     def at(self, endpoint: Endpoint) -> str:
         return endpoint.base + self.target
@@ -292,10 +300,12 @@ class _Call:
 def _target(path: str) -> tuple[str, str]:
     """The path without its query, for messages, and the request target below the address."""
     name, separator, query = path.partition("?")
-    return (
-        name,
-        f"/v1/{quote(name.lstrip('/'), safe=_PATH_SAFE)}{separator}{quote(query, safe=_PATH_SAFE + '?%')}",
-    )
+    return name, f"/v1/{_quote(name.lstrip('/'), _PATH_SAFE)}{separator}{_quote(query, _QUERY_SAFE)}"
+
+
+def _quote(text: str, safe: frozenset[int]) -> str:
+    """Percent-encoding (RFC 3986, 2.1)."""
+    return "".join(chr(byte) if byte in safe else f"%{byte:02X}" for byte in text.encode())
 
 
 def _connect_error(method: str, path: str, error: ConnectError) -> VaultError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from bank_vaults.domain.durations import parse_duration
 from bank_vaults.domain.secrets import Secret
@@ -20,8 +20,7 @@ _TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})  # strconv.ParseBool 
 _FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
 
 
-@dataclass(frozen=True, slots=True)
-class ClientConfig:
+class ClientConfig(NamedTuple):
     """The settings of one client. Texts are empty when not set.
 
     ``ca_cert`` (file), ``ca_cert_bytes`` (PEM text), ``ca_path`` (directory): bytes win over file, file
@@ -184,7 +183,7 @@ def _rate_limit(variables: _Variables) -> tuple[float, int] | None:
 def _srv_lookup(variables: _Variables) -> bool:
     if not variables.boolean("SRV_LOOKUP"):
         return False
-    from importlib.util import find_spec
+    from importlib.util import find_spec  # only for SRV records
 
     if find_spec("dns") is None:
         variable = variables.find("SRV_LOOKUP")[0]

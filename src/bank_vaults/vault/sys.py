@@ -8,7 +8,7 @@ says so. Everything under ``sys/init``, ``sys/seal-status``, ``sys/unseal``, ``s
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from bank_vaults.domain.journal import InitRequest
 from bank_vaults.domain.secrets import Secret
@@ -23,8 +23,7 @@ _SLOW = 60.0
 """Seconds for calls that may wait for storage or for another node."""
 
 
-@dataclass(frozen=True, slots=True)
-class LeaderState:
+class LeaderState(NamedTuple):
     """The answer of ``GET sys/leader``."""
 
     ha_enabled: bool
@@ -32,8 +31,7 @@ class LeaderState:
     leader_address: str
 
 
-@dataclass(frozen=True, slots=True)
-class RootGeneration:
+class RootGeneration(NamedTuple):
     """One step of ``sys/generate-root``. ``otp`` is set in the first answer, ``encoded`` in the last."""
 
     nonce: str

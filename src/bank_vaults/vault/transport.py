@@ -5,29 +5,23 @@ Nothing here knows of Vault, or repeats a request.
 
 from __future__ import annotations
 
-import http.client
 import socket
-import ssl
 import threading
 import time
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from bank_vaults.vault.config import ClientConfig
-from bank_vaults.vault.connection import CUT, Answer, Clock, Connection, ExchangeError, os_reason, tls_reason
+from bank_vaults.vault.connection import Clock, ConnectError, Connection, ExchangeError, os_reason
 from bank_vaults.vault.endpoints import Endpoint, parse_proxy
+from bank_vaults.vault.http1 import Answer
 from bank_vaults.vault.resolver import Resolver
-from bank_vaults.vault.tls import TlsContexts, TlsFilesError
 
-_HANDSHAKE_SECONDS = 5.0
+if TYPE_CHECKING:
+    from bank_vaults.vault.tls import Tls
+
 _IDLE_SECONDS = 90.0  # as Go's transport: firewalls forget silent connections
 _MAX_IDLE = 8
-
-
-class ConnectError(Exception):
-    """No connection: the request was certainly not sent. ``permanent``: repeating does not mend it."""
-
-    def __init__(self, message: str, *, permanent: bool = False) -> None:
-        super().__init__(message)
-        self.permanent = permanent
 
 
 class Transport:
@@ -37,7 +31,6 @@ class Transport:
         self._config = config
         self._clock = clock
         self._proxy = parse_proxy(config.proxy, "VAULT_PROXY_ADDR")[0] if config.proxy else None
-        self._tls = TlsContexts(config)
         self._resolver = Resolver(srv=config.srv_lookup)
         self._lock = threading.Lock()
         self._idle: dict[Endpoint, list[Connection]] = {}
@@ -135,10 +128,16 @@ class Transport:
         try:
             if self._proxy:
                 self._tunnel(connected, endpoint, deadline)
-            return Connection(self._handshake(connected, endpoint, deadline), self._clock)
+            return self._tls.secure(connected, endpoint, deadline)
         except BaseException:
             connected.close()
             raise
+
+    @cached_property
+    def _tls(self) -> Tls:
+        from bank_vaults.vault.tls import Tls  # ssl takes 9 ms, and plain http has no use for it
+
+        return Tls(self._config, self._clock)
 
     def _remaining(self, deadline: float) -> float:
         remaining = deadline - self._clock()
@@ -188,37 +187,10 @@ class Transport:
             status = connection.exchange("CONNECT", request.encode("ascii"), deadline)[0].status
         except ExchangeError as error:
             raise ConnectError(f"proxy {self._proxy}: {error}", permanent=error.permanent) from None
-        if status == http.client.PROXY_AUTHENTICATION_REQUIRED:
+        if status == 407:
             raise ConnectError(
                 f"proxy {self._proxy}: it wants a user and a password: http://user:password@host:port",
                 permanent=True,
             )
         if not 200 <= status < 300:
             raise ConnectError(f"proxy {self._proxy}: status {status}", permanent=status < 500)
-
-    def _handshake(self, connected: socket.socket, endpoint: Endpoint, deadline: float) -> ssl.SSLSocket:
-        try:
-            context = self._tls.current()
-            name = self._config.tls_server_name or endpoint.host
-            connected.settimeout(min(self._remaining(deadline), _HANDSHAKE_SECONDS))
-            return context.wrap_socket(
-                connected,
-                server_hostname=name.encode("ascii"),  # for a text Python loads its tables of Unicode names
-                suppress_ragged_eofs=False,  # a cut without TLS's goodbye is no end of an answer
-            )
-        except TlsFilesError as error:
-            raise ConnectError(str(error), permanent=True) from None
-        except ssl.SSLCertVerificationError as cause:
-            raise ConnectError(
-                f"the certificate of {endpoint} is not trusted: {cause.verify_message}. "
-                "Check the CA in VAULT_CACERT and the name in VAULT_TLS_SERVER_NAME",
-                permanent=True,
-            ) from None
-        except (TimeoutError, *CUT):
-            raise ConnectError("TLS: the server did not complete the handshake") from None
-        except ssl.SSLError as cause:
-            raise ConnectError(f"TLS: {tls_reason(cause)}", permanent=True) from None
-        except OSError as cause:
-            raise ConnectError(f"TLS: no connection: {os_reason(cause)}") from None
-        except ValueError:
-            raise ConnectError(f"TLS: {name!r} cannot be a server's name", permanent=True) from None

@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bank_vaults.vault.answers import NotJsonError, decode, error_of, messages_of, retry_after
-from bank_vaults.vault.connection import Answer, Connection, ExchangeError
+from bank_vaults.vault.connection import Connection, ExchangeError
 from bank_vaults.vault.errors import VaultError
+from bank_vaults.vault.http1 import Answer
 
 _PIECES = st.sampled_from(
     [

@@ -19,7 +19,6 @@ import trustme
 from bank_vaults.domain.secrets import Secret
 from bank_vaults.vault.client import Response, VaultClient
 from bank_vaults.vault.config import ClientConfig
-from bank_vaults.vault.connection import MAX_BODY
 from bank_vaults.vault.errors import (
     DeniedError,
     FatalError,
@@ -30,6 +29,7 @@ from bank_vaults.vault.errors import (
     UnsupportedError,
     VaultError,
 )
+from bank_vaults.vault.http1 import MAX_BODY
 from tests.support.fakehttp import FakeServer, Step, reply
 
 OK = Step(reply(200, {"sealed": True}))
@@ -278,7 +278,6 @@ def test_an_answer_cut_anywhere_is_transient_and_the_outcome_unknown(connect: Co
     "data",
     [
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n{",
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{",
         b"HTTP/1.0 200 OK\r\n\r\n",
         b'HTTP/1.0 200 OK\r\n\r\n{"keys": [',
     ],
@@ -305,6 +304,7 @@ def test_an_answer_that_ends_with_the_connection_is_taken_when_it_is_whole(conne
         b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 1000 + b"\r\n",
         b"HTTP/1.1 200 OK\r\nA: " + b"b" * 100_000 + b"\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\n{}\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{",
     ],
 )
 def test_what_is_not_http_is_fatal(connect: Connect, data: bytes) -> None:
@@ -376,8 +376,8 @@ def test_a_huge_announced_answer_is_fatal_before_it_is_read(connect: Connect, li
 def test_an_endless_answer_is_fatal_when_it_is_too_large(
     connect: Connect, monkeypatch: pytest.MonkeyPatch, framing: bytes
 ) -> None:
-    monkeypatch.setattr("bank_vaults.vault.connection.MAX_BODY", 1000)
-    monkeypatch.setattr("bank_vaults.vault.connection._HEADROOM", 1000)
+    monkeypatch.setattr("bank_vaults.vault.http1.MAX_BODY", 1000)
+    monkeypatch.setattr("bank_vaults.vault.http1._HEADROOM", 1000)
     with (
         FakeServer(Step(b"HTTP/1.1 200 OK\r\n" + framing + b" " * 100_000, then="hang")) as server,
         pytest.raises(FatalError, match="larger than"),
