@@ -1,81 +1,148 @@
-"""The argument vector, put into the one form that click reads without doubt.
+"""The argument vector, read with the tables of flags and commands. There is no other parser.
 
-Click cannot have a flag both with and without a value, and wants global flags before the command. Here
-every flag becomes one word ``--name=value``, and the command goes first.
+Flags may stand in front of the command and behind it. A name takes a value for all commands or for none, so
+the command is found before its flags are known. A boolean flag takes its value only after ``=``, as in Go.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
-import click
+from bank_vaults.cli.commands import COMMANDS, HELP, Words
+from bank_vaults.cli.errors import UsageError
+from bank_vaults.cli.options import OPTIONS, Kind, Option
 
-from bank_vaults.cli.commands import COMMANDS
+HELP_FLAGS = ("-h", "--help")
+VERSION_FLAG = "--version"
 
-_HELP = ("-h", "--help")
-_OF_CLICK = (*_HELP, "--version")
-
-Booleans = Mapping[str, bool]
-"""Name of each known flag to whether it is boolean, which means that it takes no word after it."""
+_TAKES_VALUE = {option.name: option.kind is not Kind.BOOLEAN for option in OPTIONS}
 
 
-def command_first(arguments: Sequence[str], booleans: Booleans) -> list[str]:
-    """The same arguments with the first word that is no flag and no value in front.
+class Run(NamedTuple):
+    """A command is to run. Each flag has its texts in their order; ``words`` are neither flags nor values."""
 
-    Unchanged where there is none, or where something in front of it is unknown.
+    command: str
+    flags: Mapping[str, tuple[str, ...]]
+    words: tuple[str, ...]
+
+
+class ShowHelp(NamedTuple):
+    """The help of a command is wanted, or of the whole program where the command is empty."""
+
+    command: str
+
+
+class ShowVersion(NamedTuple):
+    """The version is wanted."""
+
+
+class Token(NamedTuple):
+    """A word, or a flag with its value.
+
+    ``written`` is the word or the flag as it stands in the vector. ``flag`` is the name, which may be one
+    that no flag has, or None for a word. ``value`` is None where the vector ends before it.
     """
-    position = 0
-    while position < len(arguments) and arguments[position].startswith("-"):
-        name, equals, _ = arguments[position].removeprefix("--").partition("=")
-        if arguments[position] in _HELP:
-            position += 1
-        elif name in booleans:
-            position += 1 if equals or booleans[name] else 2
-        else:
-            return list(arguments)
-    return [*arguments[position : position + 1], *arguments[:position], *arguments[position + 1 :]]
+
+    written: str
+    flag: str | None = None
+    value: str | None = None
 
 
-def written_out(arguments: Sequence[str], booleans: Booleans, *, single_dash: bool = False) -> list[str]:
-    """Each flag and its value in one word: ``--once`` becomes ``--once=true``.
+def read(arguments: Sequence[str], command: str = "") -> Run | ShowHelp | ShowVersion:
+    """What a command line asks for. Raises UsageError, never with the value of a flag in it.
 
-    With ``single_dash`` long names may have one dash (Go's own flag package). Raises click.NoSuchOption.
+    With ``command`` all of the vector belongs to that command.
     """
-    result: list[str] = []
-    words = iter(arguments)
-    for word in words:
-        if word == "--":
-            return [*result, word, *words]
-        if word in _OF_CLICK or word == "-" or not word.startswith("-"):
-            result.append(word)
+    tokens = list(scan(arguments, command))
+    words = [token.written for token in tokens if token.flag is None]
+    has_command = bool(command or words)  # the first word may be empty
+    if has_command and not command:
+        command = words.pop(0)
+    accepted = {option.name for option in options_of(command)}
+    flags: dict[str, tuple[str, ...]] = {}
+    shown: ShowHelp | ShowVersion | None = None
+    for token in tokens:
+        if token.flag is None:
             continue
-        dashes = "-" if single_dash and not word.startswith("--") else "--"
-        name, equals, _ = word.removeprefix(dashes).partition("=")
-        if name not in booleans:
-            raise unknown_flag(word, booleans)
-        flag = f"--{word.removeprefix(dashes)}"
-        if equals:
-            result.append(flag)
-        elif booleans[name]:
-            result.append(f"{flag}=true")
+        if token.written in HELP_FLAGS:
+            shown = ShowHelp(command) if shown is None else shown
+        elif token.written == VERSION_FLAG:
+            shown = ShowVersion() if shown is None else shown
+        elif token.flag not in accepted:
+            raise _unknown_flag(token.written, accepted)
+        elif token.value is None:
+            raise UsageError(f"Option '--{token.flag}' requires an argument.")
         else:
-            value = next(words, None)
-            result.append(flag if value is None else f"{flag}={value}")
-    return result
+            flags[token.flag] = (*flags.get(token.flag, ()), token.value)
+    if has_command:
+        _check_command(command)
+    if shown is not None:
+        return shown
+    if not has_command:
+        return ShowHelp("")
+    if command == HELP.name:
+        return ShowHelp(_topic(words))
+    if COMMANDS[command].words is Words.REFUSED:
+        _check_count(command, words, most=0)
+    return Run(command, flags, tuple(words))
 
 
-def unknown_flag(word: str, names: Iterable[str]) -> click.NoSuchOption:
-    """The error for a flag that does not exist, without the value given to it."""
-    flag = word.partition("=")[0]
-    close = _closest(flag.lstrip("-"), names)
-    return click.NoSuchOption(flag, f"unknown flag: {flag}" + (f"; did you mean --{close}?" if close else ""))
+def scan(arguments: Iterable[str], command: str = "") -> Iterator[Token]:
+    """Put each flag and its value together. Never fails; see :class:`Token` for what is wrong."""
+    rest = iter(arguments)
+    for word in rest:
+        if word == "--":
+            yield from map(Token, rest)
+        elif word == "-" or not word.startswith("-"):
+            command = command or word
+            yield Token(word)
+        else:
+            # Go's own flag package, which template was written with, is content with one dash.
+            single = command == "template" and not word.startswith("--")
+            name, equals, value = word.removeprefix("-" if single else "--").partition("=")
+            if equals:
+                yield Token(word, name, value)
+            elif _TAKES_VALUE.get(name):
+                yield Token(word, name, next(rest, None))
+            else:
+                yield Token(word, name, "true")
 
 
-def unknown_command(name: str) -> click.UsageError:
-    """The error for a command that does not exist."""
-    close = _closest(name, (*COMMANDS, "help"))
+def options_of(command: str) -> Sequence[Option]:
+    """The flags to accept: the global ones without a command, all of them with one that does not exist."""
+    if not command:
+        return [option for option in OPTIONS if option.is_global]
+    if command == HELP.name:
+        return ()
+    return COMMANDS[command].options if command in COMMANDS else OPTIONS
+
+
+def _topic(words: Sequence[str]) -> str:
+    _check_count(HELP.name, words, most=1)
+    for word in words:
+        _check_command(word)
+    return words[0] if words else ""
+
+
+def _check_command(name: str) -> None:
+    if name in COMMANDS or name == HELP.name:
+        return
+    close = _closest(name, (*COMMANDS, HELP.name))
     hint = f"did you mean {close!r}?" if close else "see 'bank-vaults help'"
-    return click.UsageError(f"unknown command {name!r} for 'bank-vaults'; {hint}")
+    raise UsageError(f"unknown command {name!r} for 'bank-vaults'; {hint}")
+
+
+def _check_count(command: str, words: Sequence[str], *, most: int) -> None:
+    if len(words) > most:
+        # Counted, not shown: "--hsm-pin= 1234" puts a PIN here.
+        raise UsageError(f"unexpected extra argument: '{command}' takes {most}, received {len(words)}")
+
+
+def _unknown_flag(written: str, names: Collection[str]) -> UsageError:
+    flag = written.partition("=")[0]
+    close = _closest(flag.lstrip("-"), names)
+    return UsageError(f"unknown flag: {flag}" + (f"; did you mean --{close}?" if close else ""))
 
 
 def _closest(word: str, possibilities: Iterable[str]) -> str | None:

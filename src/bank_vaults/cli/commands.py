@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from bank_vaults.cli.options import OPTIONS, Option
 
@@ -18,8 +18,7 @@ class Words(Enum):
     """One name of a shell."""
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(NamedTuple):
     """One command: the first line of its help, the rest, examples, and what it does with words."""
 
     name: str
@@ -106,5 +105,8 @@ COMMANDS = {
         ),
     )
 }
+
+HELP = Command("help", "Show the help of a command.", "", ("bank-vaults help unseal",))
+"""Stands apart: it has a word like a command's name, no flags, and is done before settings are read."""
 
 SHELLS = ("bash", "zsh", "fish", "powershell")

@@ -1,9 +1,18 @@
-"""``bank-vaults completion``: the scripts that ask this program for completions."""
+"""``bank-vaults completion``: the scripts that ask this program for completions, and the answers.
+
+The scripts, and the form of the answers, are click's.
+"""
 
 from __future__ import annotations
 
-import click
+from collections.abc import Iterable, Iterator, Sequence
 
+import click
+from click.shell_completion import CompletionItem, ShellComplete, get_completion_class
+
+from bank_vaults.cli.arguments import HELP_FLAGS, VERSION_FLAG, options_of, scan
+from bank_vaults.cli.commands import COMMANDS, HELP, SHELLS, Words
+from bank_vaults.cli.options import Kind, Option
 from bank_vaults.domain.exitcodes import ExitCode
 from bank_vaults.domain.settings import Settings
 
@@ -14,20 +23,58 @@ VARIABLE = "_BANK_VAULTS_COMPLETE"
 
 def run(settings: Settings, shell: str) -> int:  # noqa: ARG001
     """Print the script for one of :data:`bank_vaults.cli.commands.SHELLS`."""
-    from click.shell_completion import get_completion_class
-
-    from bank_vaults.cli.app import Root
-
-    kind = get_completion_class(shell)
-    assert kind is not None  # noqa: S101  the shells are checked before
-    click.echo(kind(Root(), {}, PROGRAM, VARIABLE).source())
+    click.echo(_shell(shell).source())
     return ExitCode.OK
 
 
 def answer(instruction: str) -> int:
     """Print the completions that a shell asks for. Returns the exit code."""
-    from click.shell_completion import shell_complete
+    name, _, verb = instruction.partition("_")
+    if name not in SHELLS or verb != "complete":
+        return ExitCode.FAILURE
+    shell = _shell(name)
+    offered = offers(*shell.get_completion_args())
+    click.echo("\n".join(map(shell.format_completion, offered)))
+    return ExitCode.OK
 
-    from bank_vaults.cli.app import Root
 
-    return shell_complete(Root(), {}, PROGRAM, VARIABLE, instruction)
+def offers(words: Sequence[str], incomplete: str) -> list[CompletionItem[str]]:
+    """What may stand behind ``words``, where ``incomplete`` is written already."""
+    if incomplete == "=":  # bash makes three words of --mode=file
+        incomplete = ""
+    *before, last = scan([*(word for word in words if word != "="), incomplete])
+    command = next((token.written for token in before if token.flag is None), "")
+    if last.flag is None:
+        return _beginning(incomplete, _words(command))
+    options = {option.name: option for option in options_of(command)}
+    option = options.get(last.flag)
+    if option is not None and option.kind is not Kind.BOOLEAN and last.value is not None:
+        return _values(option, last.value)
+    flags = [f"--{name}" for name in options] + ([] if command else [VERSION_FLAG])
+    return _beginning(incomplete, map(CompletionItem, (*flags, *HELP_FLAGS)))
+
+
+def _words(command: str) -> Iterator[CompletionItem[str]]:
+    if not command:
+        yield from (CompletionItem(each.name, help=each.summary) for each in (*COMMANDS.values(), HELP))
+    elif command == HELP.name:
+        yield from map(CompletionItem, COMMANDS)
+    elif command in COMMANDS and COMMANDS[command].words is Words.SHELL:
+        yield from map(CompletionItem, SHELLS)
+
+
+def _values(option: Option, begun: str) -> list[CompletionItem[str]]:
+    """The choices, or the marker on which the shell completes file names."""
+    if option.names_files:
+        return [CompletionItem(begun, type="file")]
+    return _beginning(begun, map(CompletionItem, option.choices))
+
+
+def _beginning(begun: str, items: Iterable[CompletionItem[str]]) -> list[CompletionItem[str]]:
+    return [item for item in items if item.value.startswith(begun)]
+
+
+def _shell(name: str) -> ShellComplete:
+    kind = get_completion_class(name)
+    assert kind is not None  # noqa: S101  the names are checked before
+    return kind(click.Command(PROGRAM), {}, PROGRAM, VARIABLE)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import click
-
+from bank_vaults.cli.output import complain
 from bank_vaults.domain.exitcodes import ExitCode
 from bank_vaults.domain.settings import Settings
 
 
 def run(settings: Settings) -> int:  # noqa: ARG001
     """Say so."""
-    click.echo("Error: configure is not built yet", err=True)
+    complain("Error: configure is not built yet")
     return ExitCode.FAILURE

@@ -10,14 +10,14 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-import click
-
-from bank_vaults.cli.app import Leaf, Root
-from bank_vaults.cli.commands import COMMANDS
+from bank_vaults.cli.arguments import Run, ShowHelp, read
+from bank_vaults.cli.errors import UsageError
+from bank_vaults.cli.output import complain, say
 from bank_vaults.domain.exitcodes import ExitCode
 from bank_vaults.telemetry import logs
 
-_WIDEST = 110  # columns of help texts; on a narrower terminal its width
+_PROGRAM = "bank-vaults"
+_TEMPLATE = "template"  # the program and its command
 _log = logging.getLogger(__name__)
 
 
@@ -27,21 +27,21 @@ def main() -> NoReturn:
         from bank_vaults.cli.completion import answer  # only when a shell asks
 
         sys.exit(answer(instruction))
-    sys.exit(run(Root(), "bank-vaults", sys.argv[1:]))
+    sys.exit(run(_PROGRAM, sys.argv[1:]))
 
 
 def template() -> NoReturn:
     """``template``, which is ``bank-vaults template`` under a name of its own."""
-    sys.exit(run(Leaf(COMMANDS["template"]), "template", sys.argv[1:]))
+    sys.exit(run(_TEMPLATE, sys.argv[1:]))
 
 
-def run(program: click.Command, name: str, arguments: Sequence[str]) -> int:
-    """Run a program to its end and return its exit code. Raises nothing that is an error."""
+def run(program: str, arguments: Sequence[str]) -> int:
+    """Run one of the two programs to its end and return the exit code. Raises nothing that is an error."""
     try:
-        code = _invoke(program, name, arguments)
+        code = _run(program, arguments)
         _flush()
-    except click.ClickException as error:
-        return _fail(error.format_message(), ExitCode.USAGE)
+    except UsageError as error:
+        return _fail(str(error), ExitCode.USAGE)
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     except Exception as error:
@@ -51,13 +51,21 @@ def run(program: click.Command, name: str, arguments: Sequence[str]) -> int:
     return code
 
 
-def _invoke(program: click.Command, name: str, arguments: Sequence[str]) -> int:
-    colour = False if os.environ.get("NO_COLOR") else None  # None: click looks whether it is a terminal
-    try:
-        with program.make_context(name, list(arguments), color=colour, max_content_width=_WIDEST) as context:
-            return int(program.invoke(context) or 0)
-    except click.exceptions.Exit as end:  # after help and version
-        return end.exit_code
+def _run(program: str, arguments: Sequence[str]) -> int:
+    line = read(arguments, _TEMPLATE if program == _TEMPLATE else "")
+    if isinstance(line, Run):
+        from bank_vaults.cli.execution import execute  # help and --version do without
+
+        return execute(line, os.environ)
+    if isinstance(line, ShowHelp):
+        from bank_vaults.cli.help import show  # imports click
+
+        show(line.command, program)
+    else:
+        from bank_vaults.cli.version import table  # a command like others
+
+        say(table())
+    return ExitCode.OK
 
 
 def _failed(error: Exception) -> int:
@@ -73,7 +81,7 @@ def _fail(sentence: str, code: int) -> int:
     """One line on stderr, without secrets and control characters."""
     masked = logs.redact(sentence)
     line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in masked)
-    click.echo(f"Error: {line}", err=True)
+    complain(f"Error: {line}")
     return code
 
 

@@ -7,8 +7,8 @@ From it come the command line, the environment twins, the defaults, the help tex
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
 from enum import Enum
+from typing import NamedTuple
 
 from bank_vaults.domain.durations import format_duration
 from bank_vaults.domain.settings import Value
@@ -54,8 +54,7 @@ MODES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(NamedTuple):
     """One flag.
 
     ``default`` is the parsed value (durations in seconds); ``commands`` are those that read the flag;
@@ -112,8 +111,7 @@ class Option:
     @property
     def file_twin(self) -> Option:
         """The ``--X-file`` flag of a secret flag ``--X``."""
-        return replace(
-            self,
+        return self._replace(
             name=self.name + FILE_SUFFIX,
             kind=Kind.PATH,
             default="",
@@ -154,7 +152,7 @@ def _map(name: str, help_: str, **default: str) -> Option:
 def _section(heading: str, *options: Option, commands: frozenset[str] = ROOT) -> Iterator[Option]:
     for option in options:
         variable = option.variable or PREFIX + option.name.upper().replace("-", "_")
-        placed = replace(option, section=heading, commands=commands, variable=variable)
+        placed = option._replace(section=heading, commands=commands, variable=variable)
         yield placed
         if placed.kind is Kind.SECRET:
             yield placed.file_twin

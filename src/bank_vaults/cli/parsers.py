@@ -12,18 +12,19 @@ from bank_vaults.domain.durations import parse_duration
 
 _TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
 _FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
-_INTEGER = re.compile(
+# Texts, compiled when first used: most runs use few of them, and each costs a part of the start.
+_INTEGER = (
     r"(?P<sign>[+-]?)(?:0[xX](?P<hex>(?:_?[0-9a-fA-F])+)|0[bB](?P<bin>(?:_?[01])+)"
     r"|0[oO]?(?P<oct>(?:_?[0-7])+)|(?P<dec>0|[1-9](?:_?[0-9])*))"
 )
 _LONGEST_QUOTED = 80
 _BASES = {"hex": 16, "bin": 2, "oct": 8, "dec": 10}
-_FILE_MODE = re.compile(r"(?:0o)?([0-7]{1,5})")
+_FILE_MODE = r"(?:0o)?([0-7]{1,5})"
 _QUOTED = r'"(?P<quoted>(?:[^"]|"")*)"'
-_FIELD = re.compile(_QUOTED + r'|(?P<bare>[^",\r\n]*)')
-_FIELD_NO_SPACE = re.compile(_QUOTED + r'|(?P<bare>[^",\s]*)')
-_COMMA = re.compile(r",")
-_COMMA_OR_SPACE = re.compile(r"\s*,\s*|\s+")
+_FIELD = _QUOTED + r'|(?P<bare>[^",\r\n]*)'
+_FIELD_NO_SPACE = _QUOTED + r'|(?P<bare>[^",\s]*)'
+_COMMA = r","
+_COMMA_OR_SPACE = r"\s*,\s*|\s+"
 
 
 def parse_boolean(text: str) -> bool:
@@ -37,7 +38,7 @@ def parse_boolean(text: str) -> bool:
 
 def parse_integer(text: str) -> int:
     """An integer as Go's strconv.ParseInt reads it with base 0 and 64 bits."""
-    match = _INTEGER.fullmatch(text)
+    match = re.fullmatch(_INTEGER, text)
     if match is None:
         raise ValueError(
             f"{_quoted(text)} is not an integer: accepted are decimal, 0x…, 0o…, 0… and 0b… numbers"
@@ -63,7 +64,7 @@ def parse_pause(text: str) -> float:
 
 def parse_file_mode(text: str) -> int:
     """A file mode, always octal: 640, 0640 and 0o640 are the same."""
-    match = _FILE_MODE.fullmatch(text)
+    match = re.fullmatch(_FILE_MODE, text)
     if match is None or int(match[1], 8) > 0o7777:
         raise ValueError(f"{_quoted(text)} is not a file mode: accepted are octal numbers like 0640")
     return int(match[1], 8)
@@ -74,7 +75,8 @@ def parse_list(text: str, *, split_at_space: bool = False) -> tuple[str, ...]:
 
     With ``split_at_space`` white space outside quotes separates elements too (the environment form).
     """
-    field, separator = (_FIELD_NO_SPACE, _COMMA_OR_SPACE) if split_at_space else (_FIELD, _COMMA)
+    patterns = (_FIELD_NO_SPACE, _COMMA_OR_SPACE) if split_at_space else (_FIELD, _COMMA)
+    field, separator = map(re.compile, patterns)
     text = text.strip() if split_at_space else text.removesuffix("\n")
     if not text:
         return ()

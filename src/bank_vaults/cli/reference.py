@@ -5,9 +5,8 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
-
-import click
 
 from bank_vaults.cli.commands import COMMANDS
 from bank_vaults.cli.options import EVERYWHERE, OPTIONS, ROOT, Option
@@ -100,4 +99,4 @@ def _row(option: Option) -> str:
 
 
 if __name__ == "__main__":
-    click.echo(page(), nl=False)
+    sys.stdout.write(page())

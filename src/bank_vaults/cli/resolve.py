@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-
-import click
+from typing import NamedTuple
 
 from bank_vaults.cli import parsers
+from bank_vaults.cli.errors import UsageError
 from bank_vaults.cli.options import FILE_SUFFIX, OPTIONS, PREFIX, Kind, Option, read_by
 from bank_vaults.domain.secrets import Secret
 from bank_vaults.domain.settings import Settings, Value
@@ -21,24 +20,20 @@ LARGEST_SECRET_FILE = 64 * 1024
 
 _NOT_FLAGS = frozenset({PREFIX + "FAILPOINT"})
 # Kubernetes sets these in every pod of a namespace that has a Service named bank-vaults.
-_SERVICE_LINK = re.compile(
-    r"(?:.*_)?(?:SERVICE_HOST|SERVICE_PORT(?:_.*)?|PORT(?:_[0-9]+_(?:TCP|UDP|SCTP)(?:_.*)?)?)"
-)
+_SERVICE_LINK = r"(?:.*_)?(?:SERVICE_HOST|SERVICE_PORT(?:_.*)?|PORT(?:_[0-9]+_(?:TCP|UDP|SCTP)(?:_.*)?)?)"
 
 Flags = Mapping[str, Sequence[str]]
 """Flag name to the texts given on the command line, in their order."""
 
 
-@dataclass(frozen=True, slots=True)
-class Remark:
+class Remark(NamedTuple):
     """A warning to log once logging is set up."""
 
     message: str
-    fields: Mapping[str, str] = field(default_factory=dict)
+    fields: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Resolution:
+class Resolution(NamedTuple):
     """The settings of a command, and what is to be said about where they came from."""
 
     settings: Settings
@@ -46,7 +41,7 @@ class Resolution:
 
 
 def resolve(command: str, flags: Flags, environ: Mapping[str, str]) -> Resolution:
-    """The value of each flag that a command reads. Raises click.UsageError."""
+    """The value of each flag that a command reads. Raises UsageError."""
     values: dict[str, Value] = {}
     remarks: list[Remark] = []
     for option in read_by(command):
@@ -68,15 +63,13 @@ def resolve(command: str, flags: Flags, environ: Mapping[str, str]) -> Resolutio
 
 
 def check_shares(shares: int, threshold: int) -> None:
-    """What the servers demand of a split. Raises click.UsageError."""
+    """What the servers demand of a split. Raises UsageError."""
     if not 1 <= shares <= 255:
-        raise click.UsageError(f"the secret shares must be 1 to 255 [{shares}]")
+        raise UsageError(f"the secret shares must be 1 to 255 [{shares}]")
     if shares < threshold:
-        raise click.UsageError(
-            f"the secret threshold can't be bigger than the shares [{shares} < {threshold}]"
-        )
+        raise UsageError(f"the secret threshold can't be bigger than the shares [{shares} < {threshold}]")
     if threshold < min(2, shares):
-        raise click.UsageError(
+        raise UsageError(
             f"the secret threshold must be at least {min(2, shares)} with {shares} shares [{threshold}]"
         )
 
@@ -91,7 +84,7 @@ def _value(option: Option, flags: Flags, environ: Mapping[str, str]) -> Value:
     try:
         return _parsed(option, texts, environment=environment)
     except ValueError as error:
-        raise click.UsageError(f"{source}: {error}") from None
+        raise UsageError(f"{source}: {error}") from None
 
 
 def _parsed(option: Option, texts: Sequence[str], *, environment: bool) -> Value:
@@ -131,7 +124,7 @@ def _secret(option: Option, flags: Flags, environ: Mapping[str, str]) -> Secret 
     name, twin = option.name, option.file_twin
     given, files = flags.get(name, ()), [path for path in flags.get(twin.name, ()) if path]
     if given and files:
-        raise click.UsageError(f"--{name} and --{twin.name} exclude each other")
+        raise UsageError(f"--{name} and --{twin.name} exclude each other")
     if given:
         return _from_text(f"--{name}", given[-1])
     if files:
@@ -149,33 +142,33 @@ def _from_text(source: str, text: str) -> Secret | None:
     try:
         return Secret(text) if text else None
     except UnicodeEncodeError:
-        raise click.UsageError(f"{source}: the value is not UTF-8") from None
+        raise UsageError(f"{source}: the value is not UTF-8") from None
 
 
 def _from_file(source: str, path: str, *, optional: bool = False) -> Secret | None:
     """The content of a file without one line end; None if it is optional and does not exist.
 
-    Raises click.UsageError, never with the content in it.
+    Raises UsageError, never with the content in it.
     """
     try:
-        with open(path, "rb") as file:  # noqa: PTH123  pathlib would cost 5 ms of each start
+        with open(path, "rb") as file:
             content = file.read(LARGEST_SECRET_FILE + 1)
     except (OSError, ValueError) as error:
         if optional and isinstance(error, FileNotFoundError):
             return None
         reason = error.strerror if isinstance(error, OSError) else "not a file name"
-        raise click.UsageError(f"{source}: cannot read {path!r}: {reason}") from None
+        raise UsageError(f"{source}: cannot read {path!r}: {reason}") from None
     if len(content) > LARGEST_SECRET_FILE:
-        raise click.UsageError(f"{source}: {path!r} is bigger than 64 KiB")
+        raise UsageError(f"{source}: {path!r} is bigger than 64 KiB")
     content = content.removesuffix(b"\n").removesuffix(b"\r") if content.endswith(b"\n") else content
     if not content:
-        raise click.UsageError(f"{source}: {path!r} is empty")
+        raise UsageError(f"{source}: {path!r} is empty")
     if b"\0" in content:
-        raise click.UsageError(f"{source}: {path!r} has NUL bytes in it")
+        raise UsageError(f"{source}: {path!r} has NUL bytes in it")
     try:
         content.decode()
     except UnicodeDecodeError:
-        raise click.UsageError(f"{source}: {path!r} is not UTF-8") from None
+        raise UsageError(f"{source}: {path!r} is not UTF-8") from None
     return Secret(content)
 
 
@@ -187,7 +180,7 @@ def _unknown_variables(environ: Mapping[str, str]) -> list[Remark]:
         for name in environ
         if name.startswith(PREFIX)
         and name not in known | _NOT_FLAGS
-        and not _SERVICE_LINK.fullmatch(name.removeprefix(PREFIX))
+        and not re.fullmatch(_SERVICE_LINK, name.removeprefix(PREFIX))
     )
     if not unknown:
         return []

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 
-import click
-
 from bank_vaults.cli import wiring
+from bank_vaults.cli.output import coloured, say
 from bank_vaults.domain.settings import Settings
 from bank_vaults.keystores.registry import open_store
 from bank_vaults.unsealer.status import ServerLook, Status, look
@@ -23,7 +22,7 @@ def run(settings: Settings) -> int:
         for client in clients:
             client.close()
     if settings.text("output") == "json":
-        click.echo(json.dumps(_as_json(status), indent=2))
+        say(json.dumps(_as_json(status), indent=2))
     else:
         _print_table(status)
     return status.code
@@ -80,7 +79,7 @@ def _print_table(status: Status) -> None:
     for seen in status.servers:
         word, colour = _word(seen)
         _row("server", seen.address)
-        _row("  state", click.style(word, fg=colour))
+        _row("  state", coloured(word, colour))
         if seen.state is not None:
             state = seen.state
             _row("  version", state.version)
@@ -96,7 +95,7 @@ def _print_table(status: Status) -> None:
     if store.description is not None:
         _row("store", f"{store.description.mode}: {store.description.location}")
     if store.error:
-        _row("  error" if store.description else "store", click.style(store.error, fg="red"))
+        _row("  error" if store.description else "store", coloured(store.error, "red"))
     else:
         _row("  keys", ", ".join(store.keys) or "none")
         if store.canaries:
@@ -105,7 +104,7 @@ def _print_table(status: Status) -> None:
 
 
 def _row(name: str, value: str) -> None:
-    click.echo(f"{name:<11} {value}")
+    say(f"{name:<11} {value}")
 
 
 def _word(seen: ServerLook) -> tuple[str, str]:

@@ -6,9 +6,8 @@ import logging
 import os
 import sys
 
-import click
-
 from bank_vaults.cli import wiring
+from bank_vaults.cli.errors import UsageError
 from bank_vaults.domain.exitcodes import ExitCode
 from bank_vaults.domain.settings import Settings
 from bank_vaults.keystores.base import StoreError
@@ -27,7 +26,7 @@ def run(settings: Settings) -> int:
     try:
         parse_address(settings.text("metrics-address"))
     except ValueError as error:
-        raise click.UsageError(f"--metrics-address: {error}") from None
+        raise UsageError(f"--metrics-address: {error}") from None
     configs = wiring.client_configs(settings.items("server-addr"))
     try:
         opener = wiring.store_opener(settings)

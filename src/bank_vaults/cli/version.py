@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
-import click
-
 from bank_vaults import __version__
+from bank_vaults.cli.output import say
 from bank_vaults.domain.exitcodes import ExitCode
 from bank_vaults.domain.settings import Settings
 
@@ -17,9 +16,9 @@ def run(settings: Settings) -> int:
     if settings.text("output") == "json":
         import json  # the table does without
 
-        click.echo(json.dumps(facts()))
+        say(json.dumps(facts()))
     else:
-        click.echo(table())
+        say(table())
     return ExitCode.OK
 
 

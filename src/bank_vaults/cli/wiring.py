@@ -6,11 +6,8 @@ import logging
 import os
 from collections.abc import Callable
 from functools import partial
-from ipaddress import ip_address
-from urllib.parse import urlsplit
 
-import click
-
+from bank_vaults.cli.errors import UsageError
 from bank_vaults.domain.decisions import Policy
 from bank_vaults.domain.secrets import Secret
 from bank_vaults.domain.settings import Settings
@@ -24,6 +21,7 @@ from bank_vaults.unsealer.loop import Server
 from bank_vaults.unsealer.raft import Raft, RaftSettings
 from bank_vaults.vault.client import VaultClient
 from bank_vaults.vault.config import ClientConfig, ConfigError, from_environment
+from bank_vaults.vault.endpoints import parse_address
 from bank_vaults.vault.sys import Sys
 
 log = logging.getLogger(__name__)
@@ -32,7 +30,7 @@ log = logging.getLogger(__name__)
 def client_configs(addresses: tuple[str, ...] = ()) -> list[ClientConfig]:
     """How to reach each server; without addresses the one that the environment names.
 
-    Logs which variable won. Raises click.UsageError for a wrong variable.
+    Logs which variable won. Raises UsageError for a wrong variable.
     """
     configs: list[ClientConfig] = []
     told: set[str] = set()
@@ -40,7 +38,7 @@ def client_configs(addresses: tuple[str, ...] = ()) -> list[ClientConfig]:
         try:
             config, notes = from_environment(os.environ, address=address)
         except ConfigError as error:
-            raise click.UsageError(f"error connecting to vault: {error}") from None
+            raise UsageError(f"error connecting to vault: {error}") from None
         configs.append(config)
         for note in notes:
             if note not in told:
@@ -57,7 +55,7 @@ def store_opener(settings: Settings) -> Callable[[], KeyStore]:
 
 
 def init_options(settings: Settings, *, unseals: bool) -> InitOptions:
-    """The wishes for an initialisation. Raises click.UsageError for a root token no server would take."""
+    """The wishes for an initialisation. Raises UsageError for a root token no server would take."""
     wanted = settings.secret("init-root-token")
     if wanted is not None:
         _check_wanted_token(wanted)
@@ -75,7 +73,7 @@ def init_options(settings: Settings, *, unseals: bool) -> InitOptions:
 def _check_wanted_token(wanted: Secret) -> None:
     text = wanted.reveal()
     if "." in text or not text.isprintable() or not text.isascii() or " " in text or not text:
-        raise click.UsageError(
+        raise UsageError(
             "--init-root-token: the servers take no token id with dots, blanks or characters outside ASCII"
         )
 
@@ -96,7 +94,7 @@ def servers(
     wants_init = not unseals or settings.flag("init")
     raft = unseals and settings.flag("raft")
     if wants_init and len(configs) > 1 and not raft:
-        raise click.UsageError(
+        raise UsageError(
             "--init with several servers needs --raft: without it they would be separate clusters "
             "with one store"
         )
@@ -138,9 +136,7 @@ def _raft_settings(settings: Settings, leader: str, *, unseals: bool) -> RaftSet
         return RaftSettings("", "", "", "", non_voter=False)
     cert, key = settings.text("raft-leader-client-cert-file"), settings.text("raft-leader-client-key-file")
     if bool(cert) != bool(key):
-        raise click.UsageError(
-            "--raft-leader-client-cert-file and --raft-leader-client-key-file belong together"
-        )
+        raise UsageError("--raft-leader-client-cert-file and --raft-leader-client-key-file belong together")
     return RaftSettings(
         leader_address=leader,
         ca_file=settings.text("raft-leader-ca-cert-file"),
@@ -155,16 +151,18 @@ def _is_first(address: str, leader: str) -> bool:
     return not leader or os.environ.get("POD_NAME", "").endswith("-0") or _place(address) == _place(leader)
 
 
-def _place(address: str) -> tuple[str | None, int | None]:
-    parts = urlsplit(address)
-    return parts.hostname, parts.port
+def _place(address: str) -> tuple[str, int] | None:
+    """Host and port, whether the port is written or the usual one; None if it is no address."""
+    try:
+        endpoint = parse_address(address, "the address")
+    except ConfigError:
+        return None
+    return endpoint.host, endpoint.port
 
 
 def _is_local(address: str) -> bool:
-    parts = urlsplit(address)
-    if parts.scheme == "unix" or parts.hostname == "localhost":
+    """Whether the server is on this machine by its address alone: a socket, localhost, 127.x.x.x or ::1."""
+    endpoint = parse_address(address, "the address")
+    if endpoint.scheme == "unix" or endpoint.host in ("localhost", "::1"):
         return True
-    try:
-        return ip_address(parts.hostname or "").is_loopback
-    except ValueError:
-        return False
+    return endpoint.host.startswith("127.") and endpoint.host.replace(".", "").isdigit()

@@ -13,8 +13,6 @@ import hypothesis
 import pytest
 
 from bank_vaults.cli import main
-from bank_vaults.cli.app import Leaf, Root
-from bank_vaults.cli.commands import COMMANDS
 from bank_vaults.cli.options import PREFIX
 from bank_vaults.domain.settings import Settings
 
@@ -63,7 +61,10 @@ def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
     """Run a command line. The bodies of init, unseal, status and configure are ``body``."""
 
     def run(
-        *arguments: str, env: dict[str, str] | None = None, body: Body = lambda _: 0, program: str = ""
+        *arguments: str,
+        env: dict[str, str] | None = None,
+        body: Body = lambda _: 0,
+        program: str = "bank-vaults",
     ) -> Outcome:
         seen: list[tuple[str, Settings]] = []
 
@@ -83,10 +84,7 @@ def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
             for name, value in (env or {}).items():
                 patch.setenv(name, value)
             capsys.readouterr()
-            if program == "template":
-                code = main.run(Leaf(COMMANDS["template"]), "template", arguments)
-            else:
-                code = main.run(Root(), "bank-vaults", arguments)
+            code = main.run(program, arguments)
         captured = capsys.readouterr()
         command, settings = seen[-1] if seen else (None, None)
         return Outcome(code, captured.out, captured.err, command, settings)

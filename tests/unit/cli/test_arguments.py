@@ -1,81 +1,177 @@
-"""Argument vectors come into the form that click reads without doubt, and lose nothing on the way."""
+"""A command line is read as people and the operator write it, and nothing on it is lost or invented."""
 
 from __future__ import annotations
 
-import click
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bank_vaults.cli.arguments import command_first, written_out
-
-BOOLEANS = {"once": True, "mode": False, "raft": True, "hsm-pin": False}
+from bank_vaults.cli.arguments import Run, ShowHelp, ShowVersion, Token, read, scan
+from bank_vaults.cli.commands import COMMANDS
+from bank_vaults.cli.errors import UsageError
+from bank_vaults.cli.options import OPTIONS
 
 
 @pytest.mark.parametrize(
-    ("given_", "written"),
+    ("arguments", "flags", "words"),
     [
-        (["--once"], ["--once=true"]),
-        (["--once", "false"], ["--once=true", "false"]),
-        (["--once=false"], ["--once=false"]),
-        (["--once="], ["--once="]),
-        (["--mode", "file"], ["--mode=file"]),
-        (["--mode", ""], ["--mode="]),
-        (["--mode", "--once"], ["--mode=--once"]),
-        (["--mode=a=b"], ["--mode=a=b"]),
-        (["--mode"], ["--mode"]),
-        (["a", "--", "--once"], ["a", "--", "--once"]),
-        (["-h", "--help", "-"], ["-h", "--help", "-"]),
+        (["--once"], {"once": ("true",)}, ()),
+        (["--once", "false"], {"once": ("true",)}, ("false",)),
+        (["--once=false"], {"once": ("false",)}, ()),
+        (["--once="], {"once": ("",)}, ()),
+        (["--mode", "file"], {"mode": ("file",)}, ()),
+        (["--mode", ""], {"mode": ("",)}, ()),
+        (["--mode", "--once"], {"mode": ("--once",)}, ()),
+        (["--mode", "--"], {"mode": ("--",)}, ()),
+        (["--mode", "--help"], {"mode": ("--help",)}, ()),
+        (["--mode=a=b"], {"mode": ("a=b",)}, ()),
+        (["--mode=a", "--mode", "b"], {"mode": ("a", "b")}, ()),
+        (["a", "--", "--once", "-h", "--"], {}, ("a", "--once", "-h", "--")),
+        (["-", ""], {}, ("-", "")),
     ],
 )
-def test_each_flag_becomes_one_word(given_: list[str], written: list[str]) -> None:
-    assert written_out(given_, BOOLEANS) == written
+def test_each_flag_gets_its_texts_and_the_rest_are_words(
+    arguments: list[str], flags: dict[str, tuple[str, ...]], words: tuple[str, ...]
+) -> None:
+    assert read(["unseal", *arguments]) == Run("unseal", flags, words)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "flags"),
+    [
+        (["--once", "unseal"], {"once": ("true",)}),
+        (["--mode", "file", "unseal", "--once"], {"mode": ("file",), "once": ("true",)}),
+        (["--mode", "init", "unseal", "--mode=file"], {"mode": ("init", "file")}),
+        (["--raft", "unseal"], {"raft": ("true",)}),
+        (["--", "unseal"], {}),
+    ],
+)
+def test_flags_in_front_of_the_command_belong_to_it(
+    arguments: list[str], flags: dict[str, tuple[str, ...]]
+) -> None:
+    assert read(arguments) == Run("unseal", flags, ())
 
 
 def test_one_dash_is_enough_where_go_has_it_so() -> None:
-    assert written_out(["-mode", "x", "-once", "--mode=y"], BOOLEANS, single_dash=True) == [
-        "--mode=x",
-        "--once=true",
-        "--mode=y",
-    ]
+    flags = {"mode": ("x", "y"), "log-level": ("info",)}
+    for arguments, command in ((["template"], ""), ([], "template")):
+        line = read([*arguments, "-mode", "x", "-log-level=info", "--mode=y"], command)
+        assert line == Run("template", flags, ())
 
 
-@pytest.mark.parametrize("word", ["--mod", "-mode", "--mod=1234", "-once", "---mode"])
-def test_an_unknown_flag_is_refused_with_a_suggestion_and_without_its_value(word: str) -> None:
-    with pytest.raises(click.NoSuchOption) as caught:
-        written_out([word], BOOLEANS)
-    assert "did you mean --" in caught.value.message
-    assert "1234" not in caught.value.message
-
-
-def test_an_unknown_flag_like_no_other_has_no_suggestion() -> None:
-    with pytest.raises(click.NoSuchOption, match=r"^unknown flag: --zzzzzz$"):
-        written_out(["--zzzzzz"], BOOLEANS)
+def test_the_program_template_has_no_commands() -> None:
+    assert read(["unseal"], "template") == Run("template", {}, ("unseal",))
+    assert read(["-h"], "template") == ShowHelp("template")
 
 
 @pytest.mark.parametrize(
-    ("given_", "first"),
+    ("arguments", "command"),
     [
-        (["unseal", "--once"], ["unseal", "--once"]),
-        (["--once", "unseal"], ["unseal", "--once"]),
-        (["--mode", "file", "unseal", "--once"], ["unseal", "--mode", "file", "--once"]),
-        (["--mode=file", "-h", "unseal"], ["unseal", "--mode=file", "-h"]),
-        (["--mode", "unseal"], ["--mode", "unseal"]),
-        (["--mode"], ["--mode"]),
-        (["--version", "unseal"], ["--version", "unseal"]),
-        (["--nope", "unseal"], ["--nope", "unseal"]),
-        ([], []),
+        ([], ""),
+        (["--"], ""),
+        (["-h"], ""),
+        (["--help"], ""),
+        (["help"], ""),
+        (["--mode", "file"], ""),
+        (["help", "unseal"], "unseal"),
+        (["help", "--", "unseal"], "unseal"),
+        (["unseal", "-h"], "unseal"),
+        (["unseal", "--once=no number", "--help", "--mode", "floppy"], "unseal"),
+        (["--mode", "file", "-h", "unseal"], "unseal"),
+        (["status", "extra", "-h"], "status"),
+        (["completion", "--help"], "completion"),
+        (["help", "help"], "help"),
+        (["help", "-h"], "help"),
+        (["help", "unseal", "-h"], "help"),
+        (["-h", "--version"], ""),
     ],
 )
-def test_the_command_goes_first(given_: list[str], first: list[str]) -> None:
-    assert command_first(given_, BOOLEANS) == first
+def test_help_is_asked_for_in_many_ways(arguments: list[str], command: str) -> None:
+    assert read(arguments) == ShowHelp(command)
 
 
-@given(
-    words=st.lists(
-        st.sampled_from([*(f"--{name}" for name in BOOLEANS), "--mode=x", "unseal", "-", "--", "-h", ""])
-        | st.text()
-    )
+@pytest.mark.parametrize(
+    "arguments",
+    [["--version"], ["--mode", "file", "--version"], ["--version", "unseal"], ["--version", "--help"]],
 )
-def test_no_word_is_lost_or_invented(words: list[str]) -> None:
-    assert sorted(command_first(words, BOOLEANS)) == sorted(words)
+def test_the_version_is_asked_for_with_a_flag_too(arguments: list[str]) -> None:
+    assert isinstance(read(arguments), ShowVersion)
+
+
+@pytest.mark.parametrize("word", ["--mod", "-mode", "--mod=1234", "-once", "---mode", "-hsm-pin=1234"])
+@pytest.mark.parametrize("place", [["unseal"], []])
+def test_an_unknown_flag_is_refused_with_a_suggestion_and_without_its_value(
+    word: str, place: list[str]
+) -> None:
+    with pytest.raises(UsageError, match=r"unknown flag: -.*; did you mean --") as caught:
+        read([*place, word])
+    assert "1234" not in str(caught.value)
+
+
+def test_an_unknown_flag_like_no_other_has_no_suggestion() -> None:
+    with pytest.raises(UsageError, match=r"^unknown flag: --zzzzzz$"):
+        read(["unseal", "--zzzzzz"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--fil-path", "/x", "unseal"], "unknown flag: --fil-path; did you mean --file-path?"),
+        (["unsael", "--raft"], "unknown command 'unsael' for 'bank-vaults'; did you mean 'unseal'?"),
+        (["unsael", "--help"], "unknown command 'unsael' for 'bank-vaults'; did you mean 'unseal'?"),
+        (["", "unseal"], "unknown command '' for 'bank-vaults'; see 'bank-vaults help'"),
+        (["-", "unseal"], "unknown command '-' for 'bank-vaults'; see 'bank-vaults help'"),
+        (["init", "--raft-leader-address"], "unknown flag: --raft-leader-address"),
+        (["unseal", "--help", "--mode"], "Option '--mode' requires an argument."),
+        (["unseal", "--help=true"], "unknown flag: --help"),
+        (["help", "--mode", "file"], "unknown flag: --mode"),
+        (["help", "init", "unseal"], "unexpected extra argument: 'help' takes 1, received 2"),
+        (["status", "extra"], "unexpected extra argument: 'status' takes 0, received 1"),
+    ],
+)
+def test_what_is_wrong_first_is_what_is_said(arguments: list[str], sentence: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        read(arguments)
+    assert str(caught.value).startswith(sentence)
+
+
+def test_a_misplaced_secret_is_in_no_error() -> None:
+    with pytest.raises(UsageError) as caught:
+        read(["status", "--hsm-pin=", "73915"])
+    assert "73915" not in str(caught.value)
+
+
+def test_the_parts_of_a_vector_that_ends_too_early_are_seen() -> None:
+    vector = ["unseal", "--once", "--hsm-pin"]
+    assert list(scan(vector)) == [
+        Token("unseal"),
+        Token("--once", "once", "true"),
+        Token("--hsm-pin", "hsm-pin", None),
+    ]
+
+
+VECTORS = st.lists(
+    st.sampled_from(
+        [*(f"--{option.name}" for option in OPTIONS), *COMMANDS, "--mode=x", "-", "--", "-h", "--nope", ""]
+    )
+    | st.text()
+)
+
+
+@given(vector=VECTORS)
+def test_no_word_is_lost_or_invented(vector: list[str]) -> None:
+    found: list[str] = []
+    for token in scan(vector):
+        found.append(token.written)
+        if token.value is not None and "=" not in token.written and token.value != "true":
+            found.append(token.value)
+    options_end = [word for word in vector if word == "--" and "--" not in found]
+    assert sorted(found + options_end[:1]) == sorted(vector)
+
+
+@given(vector=VECTORS)
+def test_any_vector_is_read_or_refused(vector: list[str]) -> None:
+    with suppress(UsageError):
+        assert isinstance(read(vector), Run | ShowHelp | ShowVersion)

@@ -14,7 +14,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bank_vaults.cli import main
-from bank_vaults.cli.app import Root
 from bank_vaults.cli.commands import COMMANDS
 from bank_vaults.cli.options import OPTIONS
 from bank_vaults.domain.exitcodes import ExitCode
@@ -266,7 +265,7 @@ def test_a_full_disk_is_reported() -> None:
 
 def test_without_a_stdout_the_program_still_works(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdout", None)
-    assert main.run(Root(), "bank-vaults", ["version"]) == 0
+    assert main.run("bank-vaults", ["version"]) == 0
 
 
 # The entry points

@@ -12,23 +12,54 @@ CODE = """
 import json, sys
 before = set(sys.modules)
 from bank_vaults.cli import main
-from bank_vaults.cli.app import Root
-main.run(Root(), "bank-vaults", sys.argv[1:])
+main.run("bank-vaults", sys.argv[1:])
 print(json.dumps(sorted(set(sys.modules) - before)))
 """
 
-HEAVY = {"ssl", "http.client", "prometheus_client", "asyncio", "subprocess", "pathlib", "difflib", "dns"}
+HEAVY = {
+    "asyncio",
+    "click",
+    "dataclasses",
+    "difflib",
+    "dns",
+    "http.client",
+    "inspect",
+    "pathlib",
+    "prometheus_client",
+    "ssl",
+    "subprocess",
+}
+
+
+def loaded(code: str, *arguments: str) -> set[str]:
+    """The modules that a run imports, measured in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=60, check=True
+    )
+    return set(json.loads(done.stdout.splitlines()[-1]))
 
 
 @pytest.mark.parametrize("arguments", [["version"], ["--version"]])
 def test_version_imports_no_other_command_and_nothing_heavy(arguments: list[str]) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", CODE, *arguments], capture_output=True, text=True, timeout=60, check=True
-    )
-    loaded = set(json.loads(done.stdout.splitlines()[-1]))
-    assert "bank_vaults.cli.version" in loaded
-    assert not loaded & HEAVY
-    others = {"init", "unseal", "status", "configure", "template", "completion", "reference"}
-    assert not loaded & {f"bank_vaults.cli.{name}" for name in others}
+    found = loaded(CODE, *arguments)
+    assert "bank_vaults.cli.version" in found
+    assert not found & HEAVY
+    others = {"init", "unseal", "status", "configure", "template", "completion", "help", "reference"}
+    assert not found & {f"bank_vaults.cli.{name}" for name in others}
     for room in ("unsealer", "vault", "keystores"):
-        assert not any(name.startswith(f"bank_vaults.{room}") for name in loaded)
+        assert not any(name.startswith(f"bank_vaults.{room}") for name in found)
+
+
+def test_a_run_that_is_refused_imports_no_click() -> None:
+    assert "click" not in loaded(CODE, "unseal", "--mode", "nonsense")
+
+
+@pytest.mark.parametrize("command", ["init", "unseal", "status"])
+def test_no_command_on_servers_imports_click(command: str) -> None:
+    code = f"import json, sys\nimport bank_vaults.cli.main, bank_vaults.cli.{command}\n"
+    assert "click" not in loaded(code + "print(json.dumps(sorted(sys.modules)))")
+
+
+def test_only_help_and_completion_import_click() -> None:
+    assert "click" in loaded(CODE, "help")
+    assert "click" in loaded(CODE, "completion", "bash")
