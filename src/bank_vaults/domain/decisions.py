@@ -7,8 +7,8 @@ none) and how long to wait afterwards. Nothing here does I/O; ``unsealer/`` obse
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from bank_vaults.domain import names
 from bank_vaults.domain.exitcodes import ExitCode
@@ -82,15 +82,13 @@ class Leader(Enum):
     INITIALISED = "initialised"
 
 
-@dataclass(frozen=True, slots=True)
-class Unreachable:
+class Unreachable(NamedTuple):
     """The server gave no usable answer; ``error`` says which layer failed."""
 
     error: str
 
 
-@dataclass(frozen=True, slots=True)
-class StoreState:
+class StoreState(NamedTuple):
     """What the store holds. ``keys``: precious names found; ``error``: why it cannot tell, if it cannot."""
 
     keys: tuple[str, ...] = ()
@@ -108,8 +106,7 @@ class StoreState:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(NamedTuple):
     """What the operator asked for, for one server.
 
     ``unseal`` is False for the ``init`` command. ``first`` is whether this node may initialise a raft
@@ -130,8 +127,7 @@ class Policy:
     period: float = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class Memory:
+class Memory(NamedTuple):
     """What the loop remembers between two cycles. Times are of the monotonic clock, in seconds."""
 
     journal_closed: bool = False
@@ -151,8 +147,7 @@ class Memory:
     retry_at: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(NamedTuple):
     """Everything one decision rests on. ``store`` is None when nothing needed to be asked of it."""
 
     server: ServerState | Unreachable
@@ -163,8 +158,7 @@ class Snapshot:
     now: float
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """One decision.
 
     ``wait``: seconds until the next look, after ``action``. ``once``: the exit code if the command runs

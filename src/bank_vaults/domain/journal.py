@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from bank_vaults.domain import names
 from bank_vaults.domain.secrets import Secret
@@ -36,8 +36,7 @@ class Liveness(Enum):
     """It ran on another node: only time tells."""
 
 
-@dataclass(frozen=True, slots=True)
-class Holder:
+class Holder(NamedTuple):
     """The process that makes the call: node (pod or host name), boot id, process id, start in ticks."""
 
     node: str
@@ -46,8 +45,7 @@ class Holder:
     started: int
 
 
-@dataclass(frozen=True, slots=True)
-class Intent:
+class Intent(NamedTuple):
     """Who initialises which server. Times are UNIX seconds; ``limit`` is the longest the call may take."""
 
     server: str
@@ -100,8 +98,7 @@ class Intent:
             raise MalformedRecordError(f"the record {names.JOURNAL!r} lacks a valid field {error}") from None
 
 
-@dataclass(frozen=True, slots=True)
-class InitRequest:
+class InitRequest(NamedTuple):
     """The sizes for ``sys/init``; with ``recovery`` they are those of the recovery key."""
 
     shares: int
@@ -114,8 +111,7 @@ class InitRequest:
         return {f"{prefix}_shares": self.shares, f"{prefix}_threshold": self.threshold}
 
 
-@dataclass(frozen=True, slots=True)
-class InitAnswer:
+class InitAnswer(NamedTuple):
     """The complete answer of ``sys/init``: shares as hexadecimal texts, and the first root token."""
 
     keys: tuple[Secret, ...]

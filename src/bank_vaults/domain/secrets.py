@@ -7,7 +7,6 @@ for example inside a server's error, is still masked there.
 
 from __future__ import annotations
 
-import hmac
 import threading
 import weakref
 
@@ -17,7 +16,7 @@ _births = threading.RLock()  # a WeakSet that grows while it is read raises; ree
 
 
 class Secret:
-    """A secret text: a share, a token, a PIN. Comparable in constant time, never printed.
+    """A secret text: a share, a token, a PIN. Comparable, never printed.
 
     The value is held in a buffer that :meth:`wipe` overwrites. Python copies strings freely, so wiping
     is best effort: it shortens the life of the value, it does not prove its absence.
@@ -55,7 +54,7 @@ class Secret:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Secret):
             return NotImplemented
-        return hmac.compare_digest(self._buffer, other._buffer)
+        return self._buffer == other._buffer
 
     __hash__ = object.__hash__
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
 class MalformedAnswerError(ValueError):
     """The server's answer lacks a field or has it in another type."""
 
 
-@dataclass(frozen=True, slots=True)
-class ServerState:
+class ServerState(NamedTuple):
     """The answer of ``GET sys/seal-status``, or of ``PUT sys/unseal``, which has the same form.
 
     ``threshold`` and ``shares`` are 0 before initialisation. ``progress`` counts the shares that the

@@ -9,12 +9,11 @@ layout is that of the servers' documentation and is proved on real servers in th
 
 from __future__ import annotations
 
-import base64
 import binascii
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import combinations, islice
+from typing import NamedTuple
 
 from bank_vaults.domain.secrets import Secret
 
@@ -27,16 +26,14 @@ class DamagedShareError(ValueError):
     """The stored text cannot be a share. The message says why and never shows the text."""
 
 
-@dataclass(frozen=True, slots=True)
-class Share:
-    """One well-formed share: ``index`` as in its stored name, ``value`` as hexadecimal text."""
+class Share(NamedTuple):
+    """One well-formed share: ``number`` as in its stored name, ``value`` as hexadecimal text."""
 
-    index: int
+    number: int
     value: Secret
 
 
-@dataclass(frozen=True, slots=True)
-class CandidateSet:
+class CandidateSet(NamedTuple):
     """``threshold`` shares to try together.
 
     ``supporters`` counts further shares on the same polynomial; ``outliers`` are the indices of those
@@ -48,7 +45,7 @@ class CandidateSet:
     outliers: tuple[int, ...]
 
 
-def parse(index: int, stored: bytes) -> Share:
+def parse(number: int, stored: bytes) -> Share:
     """Read a stored share: hexadecimal as we write it, or base64 as people copy it from ``operator init``.
 
     White space around it is forgiven. Raises DamagedShareError.
@@ -64,14 +61,14 @@ def parse(index: int, stored: bytes) -> Share:
         value = text.lower()
     else:
         try:
-            raw = base64.b64decode(text, validate=True)
+            raw = binascii.a2b_base64(text, strict_mode=True)
         except (binascii.Error, ValueError):
             raise DamagedShareError("it is neither hexadecimal nor base64") from None
         length = len(raw)
         value = raw.hex()
     if not _SHORTEST <= length <= _LONGEST:
         raise DamagedShareError(f"it has {length} bytes, a share has {_SHORTEST} to {_LONGEST}")
-    return Share(index, Secret(value))
+    return Share(number, Secret(value))
 
 
 def candidate_sets(shares: Sequence[Share], threshold: int) -> list[CandidateSet]:
@@ -81,17 +78,17 @@ def candidate_sets(shares: Sequence[Share], threshold: int) -> list[CandidateSet
     Looks at no more than the first 400 sets, which leave out any one share, and any two up to a
     threshold of 26.
     """
-    points = {share.index: bytes.fromhex(share.value.reveal()) for share in shares}
+    points = {share.number: bytes.fromhex(share.value.reveal()) for share in shares}
     found: list[CandidateSet] = []
     covered: list[frozenset[int]] = []
     for chosen in islice(_choices(shares, threshold), _MOST_SETS):
-        indices = frozenset(share.index for share in chosen)
+        indices = frozenset(share.number for share in chosen)
         if any(indices <= family for family in covered):
             continue
-        base = [points[share.index] for share in chosen]
+        base = [points[share.number] for share in chosen]
         if not _plausible(base):
             continue
-        others = [share.index for share in shares if share.index not in indices]
+        others = [share.number for share in shares if share.number not in indices]
         supporters = [index for index in others if _lies_on(base, points[index])]
         covered.append(indices | frozenset(supporters))
         outliers = tuple(index for index in others if index not in supporters)

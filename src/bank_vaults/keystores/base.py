@@ -7,8 +7,7 @@ that everything above depends on: *not found* (the store answered, and has no su
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 
 class StoreError(Exception):
@@ -26,8 +25,7 @@ class AlreadyExistsError(Exception):
     """``create`` found a value under this name and left it untouched."""
 
 
-@dataclass(frozen=True, slots=True)
-class StoreDescription:
+class StoreDescription(NamedTuple):
     """What a person should know of a store.
 
     ``mode`` is the value of ``--mode``; ``location`` says where the values are; ``atomic_create`` is

@@ -8,7 +8,6 @@ read back.
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 from bank_vaults.domain import names
 from bank_vaults.domain.secrets import Secret
@@ -26,10 +25,11 @@ class DevStore:
     def open(cls, settings: Settings) -> DevStore:  # noqa: ARG003 - every store is opened from the settings
         """Find the token. Raises StoreError when there is none."""
         token = os.environ.get("BAO_TOKEN") or os.environ.get("VAULT_TOKEN", "")
-        path = Path(os.environ.get("HOME", "/")) / ".vault-token"
+        path = os.path.join(os.environ.get("HOME", "/"), ".vault-token")
         if not token:
             try:
-                token = path.read_text().strip()
+                with open(path) as file:
+                    token = file.read().strip()
             except (OSError, UnicodeDecodeError) as error:
                 raise StoreError(
                     f"the dev store needs a root token: VAULT_TOKEN is not set and {path} cannot be read "

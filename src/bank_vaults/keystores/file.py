@@ -12,10 +12,8 @@ import errno
 import functools
 import logging
 import os
-import secrets
 import stat
 from collections.abc import Iterator
-from pathlib import Path
 
 from bank_vaults.domain.settings import Settings
 from bank_vaults.keystores.base import AlreadyExistsError, NotFoundError, StoreDescription, StoreError
@@ -29,8 +27,8 @@ _LONGEST_VALUE = 1 << 20
 class FileStore:
     """Values as files in ``directory``, which must exist. Safe for several threads and processes."""
 
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
+    def __init__(self, directory: str | os.PathLike[str]) -> None:
+        self._directory = os.fspath(directory)
 
     @classmethod
     def open(cls, settings: Settings) -> FileStore:
@@ -39,10 +37,11 @@ class FileStore:
         Raises StoreError when the directory is missing or belongs to somebody else; warns when others
         may look into it.
         """
-        path = settings.text("file-path") or "."
-        with _explained("open", path):
-            directory = Path(path).absolute()  # now: the working directory may change, or vanish
-            found = directory.stat()
+        directory = settings.text("file-path")
+        with _explained("open", directory):
+            if not os.path.isabs(directory):  # made absolute now: the working directory may change, or vanish
+                directory = os.path.join(os.getcwd(), directory) if directory else os.getcwd()
+            found = os.stat(directory)
         if not stat.S_ISDIR(found.st_mode):
             raise StoreError(f"the file store: {directory} is not a directory")
         if found.st_uid not in (os.geteuid(), 0):
@@ -51,7 +50,7 @@ class FileStore:
                 f"give it to user {os.geteuid()}"
             )
         if found.st_mode & 0o077:
-            _warn_of_open_directory(str(directory), stat.S_IMODE(found.st_mode))
+            _warn_of_open_directory(directory, stat.S_IMODE(found.st_mode))
         return cls(directory)
 
     def get(self, name: str) -> bytes:
@@ -60,7 +59,7 @@ class FileStore:
             descriptor = os.open(self._path(name), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
         except FileNotFoundError:
             with _explained("read", name):  # the directory itself may be what is missing
-                self._directory.stat()
+                os.stat(self._directory)
             raise NotFoundError(f"the file store has no value {name!r}") from None
         except OSError as error:
             if error.errno == errno.ELOOP:
@@ -108,7 +107,7 @@ class FileStore:
 
     def list(self) -> frozenset[str]:
         """The names of all plain files, without unfinished temporary ones."""
-        with _explained("list", str(self._directory)), os.scandir(self._directory) as entries:
+        with _explained("list", self._directory), os.scandir(self._directory) as entries:
             return frozenset(
                 entry.name
                 for entry in entries
@@ -119,15 +118,15 @@ class FileStore:
         """Where the files are."""
         return StoreDescription(
             mode="file",
-            location=str(self._directory),
+            location=self._directory,
             atomic_create=True,
             protection="plain files, readable by their owner and root only",
         )
 
-    def _path(self, name: str) -> Path:
+    def _path(self, name: str) -> str:
         if "/" in name or "\0" in name or name in ("", ".", ".."):
             raise StoreError(f"the file store: {name!r} cannot be a file name")
-        return self._directory / name
+        return os.path.join(self._directory, name)
 
     def _check(self, name: str, found: os.stat_result) -> None:
         if stat.S_ISLNK(found.st_mode):
@@ -147,8 +146,8 @@ class FileStore:
     @contextlib.contextmanager
     def _written(self, name: str, value: bytes) -> Iterator[str]:
         """A durable temporary file with the value; the directory is synced after the body moved it away."""
-        target = self._path(name)
-        temporary = str(target.with_name(f"{_TEMPORARY}{os.getpid()}-{secrets.token_hex(8)}"))
+        self._path(name)  # refuses a name that cannot be one
+        temporary = self._path(f"{_TEMPORARY}{os.getpid()}-{os.urandom(8).hex()}")
         with _explained("write", name):
             try:
                 descriptor = os.open(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import secrets
+import os
 from collections.abc import Callable
 
 from bank_vaults.domain import names
@@ -16,8 +16,8 @@ def check(store: KeyStore, open_store: Callable[[], KeyStore], size: int) -> Non
     Raises StoreError with the step that failed. A canary has a name of its own, so that checks of
     several processes do not meet; it is removed also when the check fails.
     """
-    name = names.canary(secrets.token_hex(8))
-    value = secrets.token_hex(size // 2 + 1).encode()
+    name = names.canary(os.urandom(8).hex())
+    value = os.urandom(size // 2 + 1).hex().encode()
     try:
         with contextlib.suppress(AlreadyExistsError):  # a repeat of our own request; the value will tell
             store.create(name, value)

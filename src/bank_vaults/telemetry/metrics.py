@@ -11,14 +11,13 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 DURATION_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 """Upper bounds of the unseal duration histogram, seconds; a last bucket without bound follows."""
 
 
-@dataclass(frozen=True, slots=True)
-class ServerObservation:
+class ServerObservation(NamedTuple):
     """The last known truth about one server; None means never known.
 
     ``last_cycle`` and ``last_success`` are Unix times in seconds, ``last_cycle_monotonic`` is on the
@@ -38,14 +37,13 @@ class ServerObservation:
     unseal_seconds: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(NamedTuple):
     """All counts and observations at one moment. Keys are label values in the order of the label names."""
 
-    servers: Mapping[str, ServerObservation] = field(default_factory=dict)
-    unseals: Mapping[tuple[str, str], int] = field(default_factory=dict)
-    inits: Mapping[str, int] = field(default_factory=dict)
-    store_errors: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    servers: Mapping[str, ServerObservation]
+    unseals: Mapping[tuple[str, str], int]
+    inits: Mapping[str, int]
+    store_errors: Mapping[tuple[str, str], int]
 
 
 class Metrics:
@@ -72,8 +70,7 @@ class Metrics:
             leader = False  # sys/leader fails on a sealed node, but a sealed node leads nothing
         with self._lock:
             last = self._servers.get(server, ServerObservation())
-            self._servers[server] = replace(
-                last,
+            self._servers[server] = last._replace(
                 up=up,
                 initialized=last.initialized if initialized is None else initialized,
                 sealed=last.sealed if sealed is None else sealed,
@@ -88,8 +85,7 @@ class Metrics:
                 last = self._servers.get(server, ServerObservation())
                 buckets = list(last.unseal_buckets)
                 buckets[bisect.bisect_left(DURATION_BUCKETS, seconds)] += 1
-                self._servers[server] = replace(
-                    last,
+                self._servers[server] = last._replace(
                     last_success=self._wall(),
                     unseal_buckets=tuple(buckets),
                     unseal_seconds=last.unseal_seconds + seconds,
@@ -109,15 +105,15 @@ class Metrics:
         """Note that the loop of a server has completed a cycle, whatever came of it."""
         with self._lock:
             last = self._servers.get(server, ServerObservation())
-            self._servers[server] = replace(
-                last, last_cycle=self._wall(), last_cycle_monotonic=self._monotonic()
+            self._servers[server] = last._replace(
+                last_cycle=self._wall(), last_cycle_monotonic=self._monotonic()
             )
 
     def set_reason(self, server: str, reason_code: str) -> None:
         """Note the reason code of the decision now in force."""
         with self._lock:
             last = self._servers.get(server, ServerObservation())
-            self._servers[server] = replace(last, reason=reason_code)
+            self._servers[server] = last._replace(reason=reason_code)
 
     def snapshot(self) -> Snapshot:
         """A consistent copy of everything."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import socket
-from pathlib import Path
 
 from bank_vaults.domain.journal import Holder, Liveness
 
@@ -45,12 +44,17 @@ def _proc_is_readable() -> bool:
 
 
 def _boot_id() -> str:
-    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return _content("/proc/sys/kernel/random/boot_id").strip()
 
 
 def _start_time(pid: int) -> int:
-    stat = Path(f"/proc/{pid}/stat").read_text(errors="replace")
+    stat = _content(f"/proc/{pid}/stat")
     fields = stat.rpartition(")")[2].split()  # the command name may hold anything, also blanks and brackets
     if fields[0] == "Z":
         raise ProcessLookupError(f"process {pid} has ended")
     return int(fields[19])
+
+
+def _content(path: str) -> str:
+    with open(path, errors="replace") as file:
+        return file.read()

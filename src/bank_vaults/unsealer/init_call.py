@@ -15,15 +15,13 @@ from __future__ import annotations
 import json
 import logging
 import os
-import secrets
 import select
 import signal
 import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from bank_vaults.domain import names
 from bank_vaults.domain.backoff import delay
@@ -56,8 +54,7 @@ class HelperGoneError(Exception):
     """The detached process is gone; the state of the server and the store tell what became of the call."""
 
 
-@dataclass(frozen=True, slots=True)
-class StoreTrouble:
+class StoreTrouble(NamedTuple):
     """The answer is there, and the store does not take it yet."""
 
     error: str
@@ -178,7 +175,7 @@ def _keep(channel: socket.socket, open_store: Callable[[], KeyStore], record: by
                 open_store().create(name, record)
             if open_store().get(name) == record:  # a write without an error proves nothing
                 return
-            taken, name = name, names.spare_answer(secrets.randbits(32))
+            taken, name = name, names.spare_answer(int.from_bytes(os.urandom(4)))
             raise StoreError(f"'{taken}' holds something else than this answer: trying '{name}'")
         except Exception as error:  # whatever it is, this process must not let go
             failures += 1

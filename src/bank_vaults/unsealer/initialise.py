@@ -18,8 +18,8 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 from bank_vaults.domain import names
 from bank_vaults.domain.journal import InitAnswer, InitRequest, Intent
@@ -43,8 +43,7 @@ class KeysConflictError(Exception):
     """A key in the store is not the one that the answer of ``sys/init`` says: a human has to look."""
 
 
-@dataclass(frozen=True, slots=True)
-class InitOptions:
+class InitOptions(NamedTuple):
     """What the operator wants of an initialisation."""
 
     shares: int

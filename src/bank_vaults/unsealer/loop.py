@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import logging
-import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from bank_vaults.domain import backoff, names
 from bank_vaults.domain.decisions import (
@@ -57,8 +56,7 @@ _ONCE_LIMIT = 60.0
 """Seconds that ``--once`` follows a server that makes progress."""
 
 
-@dataclass(frozen=True, slots=True)
-class Server:
+class Server(NamedTuple):
     """One server and everything that acts on it. ``local``: on this host, so that probing it is cheap."""
 
     name: str
@@ -169,20 +167,20 @@ class ServerLoop:
         memory = self._memory
         if isinstance(server, Unreachable):
             # Whatever was half done there is gone with the server; its return is a new chance.
-            memory = replace(
-                memory, accepted_at=None, joined_at=None, foreign_nonce="", foreign_progress=0, retry_at=0.0
+            memory = memory._replace(
+                accepted_at=None, joined_at=None, foreign_nonce="", foreign_progress=0, retry_at=0.0
             )
         else:
             if (server.nonce, server.progress) != (memory.foreign_nonce, memory.foreign_progress):
-                memory = replace(
-                    memory, foreign_nonce=server.nonce, foreign_progress=server.progress, foreign_since=now
+                memory = memory._replace(
+                    foreign_nonce=server.nonce, foreign_progress=server.progress, foreign_since=now
                 )
             if server.initialized:
-                memory = replace(memory, uninitialised_since=None)
+                memory = memory._replace(uninitialised_since=None)
             elif memory.uninitialised_since is None:
-                memory = replace(memory, uninitialised_since=now)
+                memory = memory._replace(uninitialised_since=now)
             if not server.sealed:
-                memory = replace(memory, accepted_at=None, keys_refused=False)
+                memory = memory._replace(accepted_at=None, keys_refused=False)
         self._memory = memory
 
     def _look_at_store(self, server: ServerState) -> StoreState:
@@ -205,7 +203,7 @@ class ServerLoop:
             self._count_store_error("read")
             return StoreState(error=str(error))
         if server.initialized and intent is None and not answer:
-            self._memory = replace(self._memory, journal_closed=True)
+            self._memory = self._memory._replace(journal_closed=True)
             self.server.initialiser.dismiss_call()
         return StoreState(
             keys=keys,
@@ -272,9 +270,9 @@ class ServerLoop:
             server.sys.reset_unseal()
         elif action is Action.JOIN:
             server.raft.join()
-            self._memory = replace(self._memory, joined_at=time.monotonic())
+            self._memory = self._memory._replace(joined_at=time.monotonic())
         elif action is Action.JOIN_HA:
-            self._memory = replace(self._memory, ha_joined=server.raft.join_ha())
+            self._memory = self._memory._replace(ha_joined=server.raft.join_ha())
         self._succeeded()
 
     def _initialise(self, state: ServerState, store: StoreState | None) -> None:
@@ -287,7 +285,7 @@ class ServerLoop:
 
     def _finish_keys(self, *, close: bool) -> None:
         if self.server.initialiser.finish_keys(close=close):
-            self._memory = replace(self._memory, keys_finished=True)
+            self._memory = self._memory._replace(keys_finished=True)
 
     def _unseal(self, state: ServerState) -> None:
         started = time.monotonic()
@@ -295,7 +293,7 @@ class ServerLoop:
         seconds = time.monotonic() - started
         self._metrics.count_unseal(self.server.name, done.outcome.value, seconds)
         if done.outcome in (Outcome.WRONG_KEYS, Outcome.INCOMPLETE):
-            self._memory = replace(self._memory, keys_refused=True)
+            self._memory = self._memory._replace(keys_refused=True)
             self._failed(Action.UNSEAL, done.sentence, ExitCode.KEYS)
             return
         self._succeeded()
@@ -306,19 +304,21 @@ class ServerLoop:
             )
             self._leader_asked = float("-inf")
         elif done.outcome is Outcome.ACCEPTED:
-            self._memory = replace(self._memory, accepted_at=time.monotonic())
+            self._memory = self._memory._replace(accepted_at=time.monotonic())
 
     def _succeeded(self) -> None:
-        self._memory = replace(self._memory, failures=0, failed_action=None, retry_at=0.0)
+        self._memory = self._memory._replace(failures=0, failed_action=None, retry_at=0.0)
 
     def _failed(self, action: Action, sentence: str, code: ExitCode) -> None:
+        import random  # 2 ms of each start, and only a failure needs it
+
         memory = self._memory
         failures = memory.failures + 1 if memory.failed_action is action else 1
         pause = backoff.delay(
             failures,
             first=_FIRST_PAUSE,
             longest=_LONGEST_PAUSE,
-            chance=random.random(),  # noqa: S311
+            chance=random.random(),  # noqa: S311 - no secret depends on it
         )
         prefix = {
             Action.UNSEAL: "error unsealing vault: ",
@@ -328,8 +328,7 @@ class ServerLoop:
         }.get(action, "error finishing the initialisation: ")
         # The sentence outlives the secrets that a server may have repeated in it, and their masking.
         failure = redact(prefix + sentence)
-        self._memory = replace(
-            memory,
+        self._memory = memory._replace(
             failures=failures,
             failure=failure,
             failure_code=code,

@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from typing import NamedTuple
 
 from bank_vaults.domain.decisions import Leader
 from bank_vaults.telemetry.failpoints import failpoint
@@ -25,8 +24,7 @@ class JoinError(Exception):
     """The node did not join. The message says what to look at."""
 
 
-@dataclass(frozen=True, slots=True)
-class RaftSettings:
+class RaftSettings(NamedTuple):
     """How to reach the leader. Files hold PEM; ``ca_file`` empty: as for the server itself."""
 
     leader_address: str
@@ -111,7 +109,8 @@ class Raft:
         if not path:
             return ""
         try:
-            return Path(path).read_text()
+            with open(path) as file:
+                return file.read()
         except (OSError, UnicodeDecodeError) as error:
             cause = getattr(error, "strerror", None) or "it is not text"
             raise JoinError(f"cannot read the {what} for the raft leader, {path}: {cause}") from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from bank_vaults.domain import names
 from bank_vaults.domain.exitcodes import ExitCode
@@ -16,8 +16,7 @@ from bank_vaults.vault.errors import VaultError
 from bank_vaults.vault.sys import LeaderState, Sys
 
 
-@dataclass(frozen=True, slots=True)
-class ServerLook:
+class ServerLook(NamedTuple):
     """A server: its state and leader, or why it gives none."""
 
     address: str
@@ -26,8 +25,7 @@ class ServerLook:
     error: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class StoreLook:
+class StoreLook(NamedTuple):
     """A store: names, never values. ``canaries`` are left-overs of pre-flight checks."""
 
     description: StoreDescription | None = None
@@ -36,8 +34,7 @@ class StoreLook:
     error: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class JournalLook:
+class JournalLook(NamedTuple):
     """The journal of an initialisation, and one sentence about what it means."""
 
     intent: Intent | None = None
@@ -46,8 +43,7 @@ class JournalLook:
     sentence: str = "no initialisation is unfinished"
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(NamedTuple):
     """Everything ``bank-vaults status`` shows."""
 
     servers: tuple[ServerLook, ...]

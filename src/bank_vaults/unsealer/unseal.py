@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from bank_vaults.domain import names, shares
 from bank_vaults.domain.server import ServerState
@@ -33,8 +33,7 @@ class Outcome(Enum):
     """Somebody else entered shares at the same time; the next look decides what to do."""
 
 
-@dataclass(frozen=True, slots=True)
-class Round:
+class Round(NamedTuple):
     """The outcome, one sentence about it, and the server as last seen."""
 
     outcome: Outcome
@@ -42,8 +41,7 @@ class Round:
     state: ServerState
 
 
-@dataclass(frozen=True, slots=True)
-class _Read:
+class _Read(NamedTuple):
     usable: tuple[Share, ...]
     skipped: tuple[str, ...]
     cannot_tell: bool
@@ -74,15 +72,15 @@ def unseal_round(sys: Sys, store: KeyStore, state: ServerState) -> Round:
 def _other_sets(sys: Sys, store: KeyStore, state: ServerState, refused: tuple[Share, ...]) -> Round:
     """The first shares were refused: look which of all shares belong together and try those."""
     read = _read(store, range(max(state.shares, state.threshold)), enough=state.shares)
-    refused_indices = tuple(share.index for share in refused)
+    refused_indices = tuple(share.number for share in refused)
     for candidate in shares.candidate_sets(read.usable, state.threshold)[:_MOST_SETS]:
-        if tuple(share.index for share in candidate.shares) == refused_indices:
+        if tuple(share.number for share in candidate.shares) == refused_indices:
             continue
         tried = _enter(sys, candidate.shares, state)
         if tried.outcome is Outcome.WRONG_KEYS:
             continue
         if tried.outcome in (Outcome.UNSEALED, Outcome.ACCEPTED):
-            good = {share.index for share in candidate.shares}
+            good = {share.number for share in candidate.shares}
             suspects = sorted(set(candidate.outliers) or set(refused_indices) - good)
             log.error(
                 "a stored share is damaged; the vault was unsealed without it. Repair the key store",
@@ -112,7 +110,7 @@ def _read(store: KeyStore, indices: Iterable[int], *, enough: int) -> _Read:
             if twin is None:
                 usable.append(share)
             else:  # the server takes no notice of a share that it has
-                skipped.append(f"{name} is the same as {names.unseal(twin.index)}")
+                skipped.append(f"{name} is the same as {names.unseal(twin.number)}")
         except NotFoundError:
             skipped.append(f"unable to get key '{name}': it is not in the store")
         except DamagedShareError as error:

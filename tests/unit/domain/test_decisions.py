@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -45,13 +44,13 @@ FRESH = ServerState(
     version="2.7.2",
     migration=False,
 )
-SEALED = replace(FRESH, initialized=True, threshold=3, shares=5)
-UNSEALED = replace(SEALED, sealed=False)
+SEALED = FRESH._replace(initialized=True, threshold=3, shares=5)
+UNSEALED = SEALED._replace(sealed=False)
 INTENT = Intent("http://vault:8200", Holder("vault-0", "boot", 17, 4711), 1.0, 300.0, 5, 3)
 NOTHING = StoreState()
 INIT = Policy(init=True, node="vault-0")
-RAFT = replace(INIT, raft=True, leader_address="http://vault-0:8200")
-OTHER = replace(RAFT, first=False, node="vault-1")
+RAFT = INIT._replace(raft=True, leader_address="http://vault-0:8200")
+OTHER = RAFT._replace(first=False, node="vault-1")
 
 
 def _decide(
@@ -104,7 +103,7 @@ def test_a_store_that_was_not_asked_is_not_taken_as_empty() -> None:
 
 
 @pytest.mark.parametrize("server", [FRESH, SEALED, UNSEALED])
-@pytest.mark.parametrize("policy", [Policy(), INIT, RAFT, replace(INIT, unseal=False)])
+@pytest.mark.parametrize("policy", [Policy(), INIT, RAFT, INIT._replace(unseal=False)])
 def test_a_stored_answer_is_finished_before_anything_else(server: ServerState, policy: Policy) -> None:
     decision = _decide(server, StoreState(intent=INTENT, answer=True), policy)
     assert (decision.reason, decision.action) == (Reason.FINISH_INIT, Action.FINISH_KEYS)
@@ -200,7 +199,7 @@ def test_an_initialisation_that_still_runs_is_not_disturbed() -> None:
 
 
 def test_an_initialisation_of_another_node_is_waited_for_while_it_may_run() -> None:
-    decision = _decide(FRESH, StoreState(intent=INTENT), replace(INIT, node="vault-1"))
+    decision = _decide(FRESH, StoreState(intent=INTENT), INIT._replace(node="vault-1"))
     assert (decision.reason, decision.action) == (Reason.INIT_ELSEWHERE, None)
     assert "vault-0" in decision.sentence
 
@@ -215,7 +214,7 @@ def test_an_abandoned_initialisation_of_this_node_is_taken_over(holder: Liveness
 
 def test_an_abandoned_initialisation_of_another_node_is_taken_over_without_raft() -> None:
     store = StoreState(intent=INTENT, expired=True)
-    assert _decide(FRESH, store, replace(INIT, node="vault-1")).action is Action.INIT
+    assert _decide(FRESH, store, INIT._replace(node="vault-1")).action is Action.INIT
 
 
 @pytest.mark.parametrize("leader", [Leader.NOT_ASKED, Leader.UNREACHABLE, Leader.NOT_INITIALISED])
@@ -229,7 +228,7 @@ def test_another_node_s_raft_cluster_is_never_begun_a_second_time(leader: Leader
 # raft
 
 
-@pytest.mark.parametrize("policy", [RAFT, OTHER, replace(OTHER, secondary=True)])
+@pytest.mark.parametrize("policy", [RAFT, OTHER, OTHER._replace(secondary=True)])
 @pytest.mark.parametrize("keys", [(), (names.recovery(0),)])
 def test_an_initialised_leader_is_joined_whatever_the_store_says(
     policy: Policy, keys: tuple[str, ...]
@@ -259,14 +258,14 @@ def test_a_node_of_a_cluster_whose_keys_exist_waits_for_its_leader(
 
 
 def test_a_secondary_never_initialises() -> None:
-    secondary = replace(OTHER, secondary=True)
+    secondary = OTHER._replace(secondary=True)
     decision = _decide(FRESH, NOTHING, secondary, leader=Leader.NOT_INITIALISED, uninitialised_since=0.0)
     assert (decision.reason, decision.action) == (Reason.WAIT_LEADER, None)
     assert "secondary" in decision.sentence
 
 
 def test_a_secondary_without_a_leader_address_joins() -> None:
-    policy = replace(OTHER, secondary=True, leader_address="")
+    policy = OTHER._replace(secondary=True, leader_address="")
     assert _decide(FRESH, NOTHING, policy).action is Action.JOIN
 
 
@@ -308,7 +307,7 @@ def test_a_sealed_server_is_unsealed_without_asking_the_store_for_a_journal_agai
 
 
 @pytest.mark.parametrize(
-    ("server", "policy"), [(SEALED, replace(INIT, auto=True)), (replace(SEALED, recovery_seal=True), INIT)]
+    ("server", "policy"), [(SEALED, INIT._replace(auto=True)), (SEALED._replace(recovery_seal=True), INIT)]
 )
 def test_a_server_that_unseals_itself_is_left_to_it(server: ServerState, policy: Policy) -> None:
     decision = _decide(server, NOTHING, policy)
@@ -321,7 +320,7 @@ def test_accepted_keys_are_given_time_before_they_are_sent_again() -> None:
     assert _decide(SEALED, accepted_at=NOW - PATIENCE_RAFT_LEADER).action is Action.UNSEAL
 
 
-HALF_DONE = replace(SEALED, progress=1, nonce="n-1")
+HALF_DONE = SEALED._replace(progress=1, nonce="n-1")
 SEEN: dict[str, Any] = {"foreign_nonce": "n-1", "foreign_progress": 1}
 
 
@@ -354,7 +353,7 @@ def test_an_attempt_of_others_is_never_reset_for_keys_that_were_refused() -> Non
 # init alone
 
 
-ONLY_INIT = replace(INIT, unseal=False)
+ONLY_INIT = INIT._replace(unseal=False)
 
 
 @pytest.mark.parametrize("server", [SEALED, UNSEALED])
@@ -369,7 +368,7 @@ def test_init_alone_ends_with_an_initialised_server(
 
 
 def test_init_alone_waits_for_somebody_to_unseal_if_there_is_token_work() -> None:
-    policy = replace(ONLY_INIT, token_work=True)
+    policy = ONLY_INIT._replace(token_work=True)
     waiting = _decide(SEALED, StoreState(intent=INTENT, answer=True), policy, keys_finished=True)
     assert (waiting.reason, waiting.action, waiting.once) == (Reason.SEALED, None, None)
     assert "waiting for vault to be unsealed" in waiting.sentence
@@ -393,7 +392,7 @@ def test_the_token_work_is_left_to_who_began_it(holder: Liveness) -> None:
 
 
 def test_raft_for_high_availability_is_joined_once() -> None:
-    policy = replace(INIT, ha_storage=True)
+    policy = INIT._replace(ha_storage=True)
     assert _decide(UNSEALED, NOTHING, policy).action is Action.JOIN_HA
     assert _decide(UNSEALED, NOTHING, policy, ha_joined=True).reason is Reason.UNSEALED
 
@@ -401,7 +400,7 @@ def test_raft_for_high_availability_is_joined_once() -> None:
 def test_an_unsealed_server_is_looked_at_once_a_second() -> None:
     decision = _decide(UNSEALED)
     assert (decision.reason, decision.once, decision.wait) == (Reason.UNSEALED, ExitCode.OK, 1.0)
-    assert _decide(UNSEALED, policy=replace(INIT, period=0.25)).wait == 0.25
+    assert _decide(UNSEALED, policy=INIT._replace(period=0.25)).wait == 0.25
 
 
 # back-off
@@ -446,9 +445,9 @@ servers = st.builds(
     version=st.just("2.7.2"),
     migration=st.booleans(),
 )
-intents = st.builds(replace, st.just(INTENT), holder=st.sampled_from(["vault-0", "vault-1"]).map(
-    lambda node: replace(INTENT.holder, node=node)
-))  # fmt: skip
+intents = st.sampled_from(["vault-0", "vault-1"]).map(
+    lambda node: INTENT._replace(holder=INTENT.holder._replace(node=node))
+)
 stores = st.builds(
     StoreState,
     keys=st.sampled_from([(), (), (names.ROOT,), (names.unseal(0),), (names.recovery(0), names.ROOT)]),

@@ -66,7 +66,7 @@ def _shares(points: list[bytes]) -> list[Share]:
 
 
 def _indices(candidate: CandidateSet) -> tuple[int, ...]:
-    return tuple(share.index for share in candidate.shares)
+    return tuple(share.number for share in candidate.shares)
 
 
 def _damage(point: bytes, position: int, flip: int) -> bytes:
@@ -235,7 +235,7 @@ def test_hexadecimal_and_base64_are_read_with_blanks_around(
         raw = bytes.fromhex(text)  # a base64 text of hexadecimal digits only is hexadecimal
     if 16 <= len(raw) <= 65:
         share = parse(4, f"{before}{text}{after}".encode())
-        assert (share.index, share.value.reveal()) == (4, raw.hex())
+        assert (share.number, share.value.reveal()) == (4, raw.hex())
 
 
 @given(st.binary(max_size=200))

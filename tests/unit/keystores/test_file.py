@@ -71,6 +71,19 @@ def test_an_empty_path_is_the_working_directory_of_the_start(
     assert store.describe().location == str(directory)
 
 
+def test_a_way_back_from_a_link_is_that_of_the_kernel(
+    directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # "link/.." is beside the target of the link, not beside the link: no other directory may be meant.
+    (directory / "below").mkdir()
+    (tmp_path / "link").symlink_to(directory / "below")
+    monkeypatch.chdir(tmp_path)
+    for path in ("link/..", tmp_path / "link" / ".."):
+        _open(path).put(names.ROOT, b"token")
+        assert (directory / "vault-root").read_bytes() == b"token"
+        (directory / "vault-root").unlink()
+
+
 def test_a_working_directory_that_vanished_cannot_tell(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -57,7 +57,7 @@ def _steps(monkeypatch: pytest.MonkeyPatch, on_step: Callable[[str], None]) -> N
     wrapped("unlink", lambda path: "remove temporary" if ".bank-vaults-" in str(path) else "remove")
 
     def open_file(*args: Any, **options: Any) -> Any:
-        return _Writing(builtins.open(*args, **options), on_step)  # noqa: PTH123
+        return _Writing(builtins.open(*args, **options), on_step)
 
     monkeypatch.setattr(file_module, "open", open_file, raising=False)
 

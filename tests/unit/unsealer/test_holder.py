@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import socket
 import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
 from bank_vaults.domain.journal import Holder, Liveness
+from bank_vaults.unsealer import holder
 from bank_vaults.unsealer.holder import holder_of, liveness, node_name
 
 
@@ -32,13 +31,13 @@ def test_this_process_is_alive() -> None:
 
 
 def test_nothing_is_known_of_a_process_of_another_node() -> None:
-    assert liveness(dataclasses.replace(holder_of(os.getpid()), node="elsewhere")) is Liveness.UNKNOWN
+    assert liveness(holder_of(os.getpid())._replace(node="elsewhere")) is Liveness.UNKNOWN
 
 
 @pytest.mark.parametrize("change", [{"boot": "another"}, {"started": 1}, {"pid": 2**22 + 1}, {"pid": -1}])
 def test_another_boot_another_start_or_no_such_process_is_gone(change: dict[str, object]) -> None:
     mine = holder_of(os.getpid())
-    assert liveness(dataclasses.replace(mine, **change)) is Liveness.GONE  # type: ignore[arg-type]
+    assert liveness(mine._replace(**change)) is Liveness.GONE  # type: ignore[arg-type]
 
 
 def test_a_process_that_ended_is_gone_and_has_no_identity() -> None:
@@ -62,15 +61,15 @@ def test_a_process_that_nobody_waited_for_is_gone_all_the_same() -> None:
         child.communicate()
 
 
-def _reading(monkeypatch: pytest.MonkeyPatch, answer: Callable[[Path], str]) -> None:
-    monkeypatch.setattr(Path, "read_text", lambda path, **_: answer(path))
+def _reading(monkeypatch: pytest.MonkeyPatch, answer: Callable[[str], str]) -> None:
+    monkeypatch.setattr(holder, "_content", answer)
 
 
 @pytest.mark.parametrize("error", [PermissionError(13, "no"), FileNotFoundError(2, "no"), OSError(5, "no")])
 def test_a_hidden_proc_means_unknown_and_not_gone(monkeypatch: pytest.MonkeyPatch, error: OSError) -> None:
     seen = holder_of(os.getpid())
 
-    def hidden(path: Path) -> str:
+    def hidden(path: str) -> str:
         raise error
 
     _reading(monkeypatch, hidden)
@@ -78,11 +77,11 @@ def test_a_hidden_proc_means_unknown_and_not_gone(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_process_that_may_not_be_looked_at_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen = dataclasses.replace(holder_of(os.getpid()), pid=4321)
-    real = Path.read_text
+    seen = holder_of(os.getpid())._replace(pid=4321)
+    real = holder._content
 
-    def guarded(path: Path) -> str:
-        if "4321" in str(path):
+    def guarded(path: str) -> str:
+        if "4321" in path:
             raise PermissionError(13, "no")
         return real(path)
 
@@ -95,5 +94,5 @@ def test_the_name_of_a_command_does_not_confuse_the_start_time(
     monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     fields = " ".join(["S", *map(str, range(4, 52))])
-    _reading(monkeypatch, lambda path: "boot\n" if "boot_id" in str(path) else f"77 ({name}) {fields}\n")
+    _reading(monkeypatch, lambda path: "boot\n" if "boot_id" in path else f"77 ({name}) {fields}\n")
     assert holder_of(77) == Holder(node=node_name(), boot="boot", pid=77, started=22)
