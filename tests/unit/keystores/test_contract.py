@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from bank_vaults.domain import names
+from bank_vaults.domain.journal import InitAnswer, encode_answer
 from bank_vaults.domain.settings import Settings
 from bank_vaults.keystores.file import FileStore
 from bank_vaults.keystores.registry import open_store as open_registered
@@ -52,3 +53,16 @@ def test_a_directory_of_ours_is_one_of_go_bank_vaults(tmp_path: Path) -> None:
         "vault-root": b"hvs.token",
     }
     assert {path.stat().st_mode & 0o7777 for path in tmp_path.iterdir()} == {0o600}
+
+
+def test_an_answer_found_in_a_left_over_is_brought_back_by_renaming_it(tmp_path: Path) -> None:
+    # The remedy that docs/storage.md gives after a kill between the making of the file and its renaming.
+    record = encode_answer({"keys": ["ab" * 33], "root_token": "hvs.token"})
+    left = tmp_path / ".bank-vaults-17-0123456789abcdef"
+    left.write_bytes(record)
+    assert record.startswith(b'{"version": 1, "answer":')
+    assert record.endswith(b"}")
+    store = FileStore(tmp_path)
+    assert store.list() == frozenset()
+    left.rename(tmp_path / names.ANSWER)
+    assert InitAnswer.decode(store.get(names.ANSWER)).root_token.reveal() == "hvs.token"
