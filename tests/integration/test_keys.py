@@ -141,18 +141,20 @@ def test_the_keys_of_another_cluster_and_a_fresh_server_change_nothing(
 def test_a_server_that_lost_its_data_can_be_given_back_its_data_without_a_restart_of_ours(
     server_kind: ServerKind, tmp_path: Path
 ) -> None:
-    with Server(server_kind, storage="raft") as server:
-        with Program("unseal", "--init", server=server, store=tmp_path) as program:
-            program.wait_for("successfully unsealed vault")
-            server.stop()
-            data = server.directory / "raft"
-            data.rename(server.directory / "away")
-            data.mkdir()
-            server.start()
-            program.wait_for("error before init: value for key 'vault-root' already exists")
-            server.stop()
-            data.rename(server.directory / "empty")
-            (server.directory / "away").rename(data)
-            server.start()
-            program.wait_for("successfully unsealed vault", times=2)
-            assert program.stop() == 0
+    with (
+        Server(server_kind, storage="raft") as server,
+        Program("unseal", "--init", server=server, store=tmp_path) as program,
+    ):
+        program.wait_for("successfully unsealed vault")
+        server.stop()
+        data = server.directory / "raft"
+        data.rename(server.directory / "away")
+        data.mkdir()
+        server.start()
+        program.wait_for("error before init: value for key 'vault-root' already exists")
+        server.stop()
+        data.rename(server.directory / "empty")
+        (server.directory / "away").rename(data)
+        server.start()
+        program.wait_for("successfully unsealed vault", times=2)
+        assert program.stop() == 0

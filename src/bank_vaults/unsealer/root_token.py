@@ -5,11 +5,12 @@ from __future__ import annotations
 import base64
 import binascii
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 
-from bank_vaults.domain import names
+from bank_vaults.domain import names, shares
 from bank_vaults.domain.secrets import Secret
+from bank_vaults.domain.shares import DamagedShareError
 from bank_vaults.keystores.base import KeyStore, NotFoundError
 from bank_vaults.vault.errors import UnsupportedError, VaultError
 from bank_vaults.vault.sys import RootGeneration, Sys
@@ -53,7 +54,8 @@ def generated_root_token(sys: Sys, store: KeyStore) -> Iterator[Secret]:
 
 
 def _generate(sys: Sys, store: KeyStore) -> Secret:
-    name = names.recovery if sys.seal_status().recovery_seal else names.unseal
+    state = sys.seal_status()
+    name = names.recovery if state.recovery_seal else names.unseal
     try:
         running = sys.root_generation()
         if running.nonce:
@@ -68,13 +70,7 @@ def _generate(sys: Sys, store: KeyStore) -> Secret:
             "disable_unauthed_generate_root_endpoints = false in its listener, or store a root token"
         ) from None
     try:
-        for index in range(started.required):
-            try:
-                share = Secret(store.get(name(index)).strip())
-            except NotFoundError:
-                raise RootTokenError(
-                    f"unable to get key '{name(index)}': it is not in the key store"
-                ) from None
+        for share in _shares(store, map(name, range(state.shares)), started.required):
             step = sys.update_root_generation(share, started.nonce)
             share.wipe()
         return _decode(started, step)
@@ -82,6 +78,24 @@ def _generate(sys: Sys, store: KeyStore) -> Secret:
         with suppress(VaultError):
             sys.cancel_root_generation()
         raise
+
+
+def _shares(store: KeyStore, stored: Iterable[str], required: int) -> list[Secret]:
+    """The first ``required`` usable shares. Raises RootTokenError when there are fewer."""
+    usable: list[Secret] = []
+    skipped: list[str] = []
+    for number, name in enumerate(stored):
+        if len(usable) == required:
+            break
+        try:
+            usable.append(shares.parse(number, store.get(name)).value)
+        except NotFoundError:
+            skipped.append(f"unable to get key '{name}': it is not in the key store")
+        except DamagedShareError as error:
+            skipped.append(f"{name} is damaged: {error}")
+    if len(usable) < required:
+        raise RootTokenError("too few keys to generate a root token: " + "; ".join(skipped))
+    return usable
 
 
 def _decode(started: RootGeneration, last: RootGeneration) -> Secret:
