@@ -180,6 +180,8 @@ class ServerLoop:
             elif memory.uninitialised_since is None:
                 memory = memory._replace(uninitialised_since=now)
             if not server.sealed:
+                if memory.accepted_at is not None:  # the raft leader has let it in
+                    self._unsealed(now - memory.accepted_at)
                 memory = memory._replace(accepted_at=None, keys_refused=False)
         self._memory = memory
 
@@ -291,20 +293,25 @@ class ServerLoop:
         started = time.monotonic()
         done = unseal_round(self.server.sys, self._opened(), state)
         seconds = time.monotonic() - started
-        self._metrics.count_unseal(self.server.name, done.outcome.value, seconds)
+        if done.outcome is not Outcome.UNSEALED:
+            self._metrics.count_unseal(self.server.name, done.outcome.value, seconds)
         if done.outcome in (Outcome.WRONG_KEYS, Outcome.INCOMPLETE):
             self._memory = self._memory._replace(keys_refused=True)
             self._failed(Action.UNSEAL, done.sentence, ExitCode.KEYS)
             return
         self._succeeded()
         if done.outcome is Outcome.UNSEALED:
-            log.info("successfully unsealed vault", extra={"fields": self._fields(ms=round(seconds * 1000))})
+            self._unsealed(seconds)
             self._metrics.observe_server(
                 self.server.name, up=True, initialized=True, sealed=False, leader=None
             )
             self._leader_asked = float("-inf")
         elif done.outcome is Outcome.ACCEPTED:
             self._memory = self._memory._replace(accepted_at=time.monotonic())
+
+    def _unsealed(self, seconds: float) -> None:
+        self._metrics.count_unseal(self.server.name, Outcome.UNSEALED.value, seconds)
+        log.info("successfully unsealed vault", extra={"fields": self._fields(ms=round(seconds * 1000))})
 
     def _succeeded(self) -> None:
         self._memory = self._memory._replace(failures=0, failed_action=None, retry_at=0.0)
