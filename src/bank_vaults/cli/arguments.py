@@ -56,16 +56,15 @@ def read(arguments: Sequence[str], command: str = "") -> Run | ShowHelp | ShowVe
     """
     tokens = list(scan(arguments, command))
     words = [token.written for token in tokens if token.flag is None]
-    has_command = bool(command or words)  # the first word may be empty
-    if has_command and not command:
+    if not command and words:
         command = words.pop(0)
     accepted = {option.name for option in options_of(command)}
     flags: dict[str, tuple[str, ...]] = {}
     shown: ShowHelp | ShowVersion | None = None
     for token in tokens:
         if token.flag is None:
-            continue
-        if token.written in HELP_FLAGS:
+            _check_command(command)
+        elif token.written in HELP_FLAGS:
             shown = ShowHelp(command) if shown is None else shown
         elif token.written == VERSION_FLAG:
             shown = ShowVersion() if shown is None else shown
@@ -75,11 +74,9 @@ def read(arguments: Sequence[str], command: str = "") -> Run | ShowHelp | ShowVe
             raise UsageError(f"Option '--{token.flag}' requires an argument.")
         else:
             flags[token.flag] = (*flags.get(token.flag, ()), token.value)
-    if has_command:
-        _check_command(command)
     if shown is not None:
         return shown
-    if not has_command:
+    if not command:
         return ShowHelp("")
     if command == HELP.name:
         return ShowHelp(_topic(words))
@@ -93,7 +90,8 @@ def scan(arguments: Iterable[str], command: str = "") -> Iterator[Token]:
     rest = iter(arguments)
     for word in rest:
         if word == "--":
-            yield from map(Token, rest)
+            if command:  # in front of the command it ends nothing
+                yield from map(Token, rest)
         elif word == "-" or not word.startswith("-"):
             command = command or word
             yield Token(word)

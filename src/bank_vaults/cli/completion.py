@@ -42,7 +42,9 @@ def offers(words: Sequence[str], incomplete: str) -> list[CompletionItem[str]]:
     """What may stand behind ``words``, where ``incomplete`` is written already."""
     if incomplete == "=":  # bash makes three words of --mode=file
         incomplete = ""
-    *before, last = scan([*(word for word in words if word != "="), incomplete])
+    # A dash alone is a word and two of them end the flags, but who has got no further begins a flag.
+    begun = "---" if incomplete in ("-", "--") else incomplete
+    *before, last = scan([*(word for word in words if word != "="), begun])
     command = next((token.written for token in before if token.flag is None), "")
     if last.flag is None:
         return _beginning(incomplete, _words(command))

@@ -10,7 +10,7 @@ import pytest
 
 from bank_vaults.cli import main
 from bank_vaults.cli.commands import COMMANDS, SHELLS
-from bank_vaults.cli.options import MODES
+from bank_vaults.cli.options import MODES, OPTIONS
 from tests.unit.cli.conftest import Cli
 
 
@@ -33,11 +33,24 @@ def complete(
         ("bank-vaults uns", ["plain,unseal"]),
         ("bank-vaults --mode file uns", ["plain,unseal"]),
         ("bank-vaults help comp", ["plain,completion"]),
+        ("bank-vaults nonsense ", []),
+        ("bank-vaults unseal x", []),
+        ("bank-vaults unseal --mode", ["plain,--mode"]),
+        ("bank-vaults unseal --init-", ["plain,--init-root-token", "plain,--init-root-token-file"]),
+        ("bank-vaults help --", ["plain,--help"]),
+        ("bank-vaults unseal --once=tr", []),
+        ("bank-vaults unseal -- --onc", []),
+        ("bank-vaults unseal --he", ["plain,--help"]),
+        ("bank-vaults help -", ["plain,-h", "plain,--help"]),
+        ("bank-vaults --vers", ["plain,--version"]),
+        ("bank-vaults init --raft", []),
         ("bank-vaults unseal --raft-l", None),
         ("bank-vaults unseal --init --raft --raft-nope x --raft-non", ["plain,--raft-non-voter"]),
         ("bank-vaults unseal --mode ", [f"plain,{mode}" for mode in MODES]),
         ("bank-vaults unseal --init --mode hs", ["plain,hsm-k8s", "plain,hsm"]),
         ("bank-vaults unseal --mode=hs", ["plain,hsm-k8s", "plain,hsm"]),
+        ("bank-vaults unseal --mode = hs", ["plain,hsm-k8s", "plain,hsm"]),
+        ("bank-vaults unseal --log-format =", ["plain,text", "plain,json"]),
         ("bank-vaults --mode fi", ["plain,file"]),
         ("bank-vaults --nope --mode fi", ["plain,file"]),
         ("bank-vaults --log-level d", ["plain,debug"]),
@@ -58,6 +71,17 @@ def test_what_bash_is_offered(
         assert offered == expected
 
 
+@pytest.mark.parametrize("line", ["bank-vaults -", "bank-vaults --", "bank-vaults unseal --"])
+def test_all_flags_are_offered_to_dashes(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], line: str
+) -> None:
+    accepted = COMMANDS["unseal"].options if "unseal" in line else [o for o in OPTIONS if o.is_global]
+    offered = complete(monkeypatch, capsys, line)
+    assert offered[: len(accepted)] == [f"plain,--{option.name}" for option in accepted]
+    assert ("plain,--version" in offered) is ("unseal" not in line)
+    assert offered[-1] == "plain,--help"
+
+
 def test_all_commands_are_offered_to_an_empty_word(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -69,6 +93,17 @@ def test_powershell_is_offered_type_value_and_help(
 ) -> None:
     offered = complete(monkeypatch, capsys, "bank-vaults uns", shell="powershell")
     assert offered == ["plain", "unseal", *COMMANDS["unseal"].summary.split()]
+
+
+@pytest.mark.parametrize("instruction", ["ksh_complete", "bash_nonsense", "bash", "_"])
+def test_an_instruction_that_no_script_gives_is_a_failure(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], instruction: str
+) -> None:
+    monkeypatch.setenv("_BANK_VAULTS_COMPLETE", instruction)
+    with pytest.raises(SystemExit) as end:
+        main.main()
+    assert end.value.code == 1
+    assert capsys.readouterr().out == ""
 
 
 @pytest.mark.parametrize("shell", SHELLS)
