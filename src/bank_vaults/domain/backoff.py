@@ -1,4 +1,4 @@
-"""How long to wait after failures: exponential, with jitter, capped."""
+"""How long to wait: after failed actions, and between looks at a server that gives no usable answer."""
 
 from __future__ import annotations
 
@@ -11,6 +11,14 @@ def delay(failures: int, *, first: float, longest: float, chance: float) -> floa
     """
     step = min(longest, first * 2.0 ** min(max(failures - 1, 0), 62))
     return step * (0.5 + chance / 2)
+
+
+def ask_pause(failing: float) -> float:
+    """Seconds between two questions to a server that is there and has answered wrongly for so long.
+
+    Each question costs it work and a line in its log: a tenth of the time passed, from 50 ms to 5 s.
+    """
+    return min(max(0.05, failing / 10), 5.0)
 
 
 def probe_pause(down: float, *, local: bool) -> float:

@@ -15,7 +15,7 @@ from bank_vaults.domain.exitcodes import ExitCode
 from bank_vaults.domain.journal import Intent, Liveness
 from bank_vaults.domain.server import ServerState
 
-PATIENCE_FOREIGN_PROGRESS = 5.0
+PATIENCE_FOREIGN_PROGRESS = 10.0
 """Seconds without a change before somebody else's partial unseal is reset."""
 
 PATIENCE_RAFT_LEADER = 15.0
@@ -24,9 +24,15 @@ PATIENCE_RAFT_LEADER = 15.0
 PATIENCE_JOIN = 30.0
 """Seconds that a raft node which joined may take to know the cluster's keys before it joins again."""
 
-PATIENCE_FIRST_NODE = 20.0
-"""Seconds that a raft node which is not the first leaves to the first one to initialise the cluster."""
+PATIENCE_FIRST_NODE = 300.0
+"""Seconds that a raft node which is not the first leaves to the first one to initialise the cluster.
 
+Long, for a cluster that another node than its leader address began cannot be joined by that address."""
+
+_RAFT_HINT = (
+    ". Or another node has begun this cluster already: then point --raft-leader-address at that node and "
+    "remove nothing"
+)
 _SOON = 0.1
 _RETRY = 2.0
 
@@ -42,6 +48,7 @@ class Reason(Enum):
     INIT_ELSEWHERE = "init-elsewhere"
     ANSWER_LOST = "answer-lost"
     FOREIGN_KEYS = "foreign-keys"
+    DAMAGED_RECORD = "damaged-record"
     JOIN = "join"
     JOINED = "joined"
     WAIT_LEADER = "wait-leader"
@@ -83,19 +90,30 @@ class Leader(Enum):
 
 
 class Unreachable(NamedTuple):
-    """The server gave no usable answer; ``error`` says which layer failed."""
+    """The server gave no usable answer; ``error`` says which layer failed.
+
+    ``away``: nothing listens there, so that asking again costs it nothing.
+    """
 
     error: str
+    away: bool = False
 
 
 class StoreState(NamedTuple):
-    """What the store holds. ``keys``: precious names found; ``error``: why it cannot tell, if it cannot."""
+    """What the store holds.
+
+    ``keys``: precious names found. ``intent``: the one in force, ``turn`` the number of intents.
+    ``expired``: that one was seen for longer than its call may take. ``answer``: a complete answer is
+    there. ``damage``: a record that cannot be read. ``error``: why the store cannot tell, if it cannot.
+    """
 
     keys: tuple[str, ...] = ()
     intent: Intent | None = None
+    turn: int = 0
     holder: Liveness = Liveness.UNKNOWN
     expired: bool = False
     answer: bool = False
+    damage: str = ""
     error: str = ""
 
     @property
@@ -104,6 +122,14 @@ class StoreState(NamedTuple):
         return self.intent is not None and (
             self.holder is Liveness.ALIVE or (self.holder is Liveness.UNKNOWN and not self.expired)
         )
+
+    @property
+    def complete(self) -> bool:
+        """Whether all shares of the intent are there under their own names."""
+        if self.intent is None:
+            return False
+        numbers = range(self.intent.shares)
+        return any(all(name(n) in self.keys for n in numbers) for name in (names.unseal, names.recovery))
 
 
 class Policy(NamedTuple):
@@ -132,6 +158,8 @@ class Memory(NamedTuple):
 
     journal_closed: bool = False
     keys_finished: bool = False
+    dispute: str = ""
+    """Why the journal cannot be finished although the store works: a human has to look."""
     joined_at: float | None = None
     ha_joined: bool = False
     uninitialised_since: float | None = None
@@ -139,6 +167,8 @@ class Memory(NamedTuple):
     foreign_progress: int = 0
     foreign_since: float = 0.0
     accepted_at: float | None = None
+    join_forgotten: bool = False
+    """The raft leader does not know any more that this node asked to join: it has been restarted since."""
     keys_refused: bool = False
     failures: int = 0
     failure: str = ""
@@ -208,7 +238,23 @@ def _next(seen: Snapshot) -> Decision:
             once=ExitCode.STORE,
             trouble=True,
         )
-    if store is not None and store.answer and not memory.keys_finished:
+    if not server.initialized and not policy.init and memory.joined_at is None:
+        return Decision(
+            Reason.NOT_INITIALISED,
+            "the server is not initialised, and --init is not given",
+            wait=policy.period,
+            once=ExitCode.NOT_INITIALISED,
+            trouble=True,
+        )
+    if store is not None and store.damage and not server.initialized:
+        return Decision(
+            Reason.DAMAGED_RECORD,
+            f"{store.damage}. Nothing is initialised before a human has looked at it",
+            wait=policy.period,
+            once=ExitCode.KEYS,
+            trouble=True,
+        )
+    if store is not None and store.answer and not memory.keys_finished and not memory.dispute:
         return Decision(
             Reason.FINISH_INIT,
             "an initialisation is unfinished: storing its keys under their names",
@@ -238,14 +284,6 @@ def _fresh(seen: Snapshot, store: StoreState) -> Decision:
         return Decision(
             Reason.JOINED, "joined the raft cluster, waiting for its keys to be known here", wait=_SOON
         )
-    if not policy.init:
-        return Decision(
-            Reason.NOT_INITIALISED,
-            "the server is not initialised, and --init is not given",
-            wait=policy.period,
-            once=ExitCode.NOT_INITIALISED,
-            trouble=True,
-        )
     if policy.raft:
         decision = _raft_join(seen, store)
         if decision is not None:
@@ -257,29 +295,24 @@ def _fresh(seen: Snapshot, store: StoreState) -> Decision:
             f"error before init: value for key '{found}' already exists: the store holds the keys of "
             "another cluster, or this server lost its data. Nothing was changed. Point the store settings "
             "to an empty place, or bring back the server's data; remove the old keys only if that cluster is "
-            "gone for ever",
+            "gone for ever" + (_RAFT_HINT if policy.raft else ""),
             wait=policy.period,
             once=ExitCode.KEYS,
             trouble=True,
         )
     intent = store.intent
-    if intent is not None and store.holder is Liveness.ALIVE and not store.expired:
+    if intent is not None and store.holder_may_come:
         return Decision(
             Reason.INIT_ELSEWHERE,
-            f"the initialisation by node {intent.holder.node} (process {intent.holder.pid}) is still running",
-            wait=_SOON,
-        )
-    if intent is not None and intent.holder.node != policy.node and not store.expired:
-        return Decision(
-            Reason.INIT_ELSEWHERE,
-            f"node {intent.holder.node} has begun to initialise a server with this store",
-            wait=_RETRY,
+            f"node {intent.holder.node} (process {intent.holder.pid}) has begun to initialise "
+            f"{intent.server} with this store",
+            wait=_SOON if store.holder is Liveness.ALIVE else _RETRY,
         )
     if intent is not None and intent.holder.node != policy.node and policy.raft:
         return Decision(
             Reason.INIT_ELSEWHERE,
             f"node {intent.holder.node} began to initialise the cluster and did not finish; only that node "
-            f"may go on. If it is gone for ever, remove '{names.JOURNAL}' from the store",
+            f"may go on. If it is gone for ever, remove '{names.journal(store.turn - 1)}' from the store",
             wait=policy.period,
             once=ExitCode.KEYS,
             trouble=True,
@@ -314,7 +347,9 @@ def _raft_join(seen: Snapshot, store: StoreState) -> Decision | None:
         if seen.now - since < PATIENCE_FIRST_NODE:
             return Decision(
                 Reason.WAIT_FIRST_NODE,
-                "waiting for the first node to initialise the cluster",
+                f"waiting for the first node, {policy.leader_address}, to initialise the cluster. Where this "
+                f"is the first node, give it that address or a POD_NAME that ends in -0; otherwise it begins "
+                f"after {PATIENCE_FIRST_NODE:.0f} s",
                 wait=min(_RETRY, max(_SOON, PATIENCE_FIRST_NODE - (seen.now - since))),
             )
     return None
@@ -330,18 +365,19 @@ def _intent_without_answer(
             f"waiting for the initialisation by node {intent.holder.node} to store its answer",
             wait=_SOON,
         )
-    if store.keys:
+    if store.complete:
         return Decision(
             Reason.CLOSE_JOURNAL,
             "the keys of the initialisation are stored, only its journal is left: closing it",
             Action.CLOSE_JOURNAL,
         )
-    if not server.sealed:
+    record = names.journal(store.turn - 1)
+    if not server.sealed and not server.recovery_seal:
         return Decision(
             Reason.ANSWER_LOST,
             f"node {intent.holder.node} began to initialise this server and its keys are not in the store, "
             "yet the server is unsealed: somebody else holds its keys. Put them into the store, then remove "
-            f"'{names.JOURNAL}' from it",
+            f"'{record}' from it",
             wait=seen.policy.period,
             once=ExitCode.KEYS,
             trouble=True,
@@ -355,7 +391,7 @@ def _intent_without_answer(
         Reason.ANSWER_LOST,
         "the server was initialised, but the answer with its keys was lost before it could be stored, and no "
         f"client can get it again. {elsewhere}If somebody else initialised this server and has its keys, put "
-        f"them into the store and remove '{names.JOURNAL}' from it. If nobody has them, the server holds no "
+        f"them into the store and remove '{record}' from it. If nobody has them, the server holds no "
         "data that anybody can reach: stop it, empty its storage, start it again; the next round initialises "
         "it anew. Nothing has to be removed from the store then",
         wait=seen.policy.period,
@@ -381,6 +417,8 @@ def _sealed(seen: Snapshot, server: ServerState) -> Decision:
             wait=min(1.0, policy.period),
             once=ExitCode.SEALED,
         )
+    if memory.join_forgotten and policy.init and policy.raft:
+        return Decision(Reason.JOIN, "joining raft cluster...", Action.JOIN)
     if memory.accepted_at is not None and seen.now - memory.accepted_at < PATIENCE_RAFT_LEADER:
         return Decision(
             Reason.WAIT_RAFT_LEADER,
@@ -413,7 +451,7 @@ def _sealed(seen: Snapshot, server: ServerState) -> Decision:
 
 def _unsealed(seen: Snapshot, store: StoreState | None) -> Decision:
     policy, memory = seen.policy, seen.memory
-    if store is not None and store.answer and not store.holder_may_come:
+    if store is not None and store.answer and not store.holder_may_come and not memory.dispute:
         return Decision(
             Reason.FINISH_TOKEN,
             "vault is unsealed: finishing its initialisation",
@@ -423,10 +461,17 @@ def _unsealed(seen: Snapshot, store: StoreState | None) -> Decision:
         return Decision(Reason.JOIN_HA, "joining the raft cluster for HA storage", Action.JOIN_HA)
     if not policy.unseal:
         return _initialised(seen)
-    return Decision(Reason.UNSEALED, "vault is unsealed", wait=min(1.0, policy.period), once=ExitCode.OK)
+    return Decision(
+        Reason.UNSEALED,
+        "vault is unsealed",
+        wait=min(1.0, policy.period),
+        once=ExitCode.KEYS if memory.dispute else ExitCode.OK,
+    )
 
 
 def _initialised(seen: Snapshot) -> Decision:
+    if seen.memory.dispute:
+        return Decision(Reason.FINISH_INIT, seen.memory.dispute, once=ExitCode.KEYS, trouble=True)
     sentence = "vault is initialised" if seen.memory.keys_finished else "vault is already initialized"
     return Decision(Reason.INITIALISED, sentence, once=ExitCode.OK)
 

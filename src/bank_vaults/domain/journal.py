@@ -2,7 +2,8 @@
 
 Two records in the key store (names in :mod:`bank_vaults.domain.names`):
 
-* the *intent*, created before ``sys/init`` is called; its creation is also the lock between nodes;
+* the *intent*, created before ``sys/init`` is called; its creation is also the lock between nodes. A node
+  that takes over creates the next intent beside it, so that of several only one can;
 * the *answer*, the complete answer of ``sys/init``, created in one write before anything else happens.
 
 Both are removed, the intent last, when every key is stored under its own name and read back.
@@ -33,20 +34,29 @@ class Liveness(Enum):
     ALIVE = "alive"
     GONE = "gone"
     UNKNOWN = "unknown"
-    """It ran on another node: only time tells."""
+    """It ran on another node or in another container: only time tells."""
 
 
 class Holder(NamedTuple):
-    """The process that makes the call: node (pod or host name), boot id, process id, start in ticks."""
+    """The process that makes the call.
+
+    ``node`` is the name of the pod or host, ``boot`` the kernel's boot id, ``space`` the process id
+    namespace (one for each container), ``started`` the start in clock ticks since boot.
+    """
 
     node: str
     boot: str
+    space: str
     pid: int
     started: int
 
 
 class Intent(NamedTuple):
-    """Who initialises which server. Times are UNIX seconds; ``limit`` is the longest the call may take."""
+    """Who initialises which server.
+
+    ``begun`` is the wall clock of that node in UNIX seconds, for people only: no decision compares the
+    clocks of two machines. ``limit`` is the longest, in seconds, that the call may take.
+    """
 
     server: str
     holder: Holder
@@ -54,10 +64,6 @@ class Intent(NamedTuple):
     limit: float
     shares: int
     threshold: int
-
-    def expired(self, now: float) -> bool:
-        """Whether the call has certainly ended by now, whatever became of its process."""
-        return not self.begun - self.limit <= now <= self.begun + self.limit
 
     def encode(self) -> bytes:
         """The stored form: JSON, no secret inside."""
@@ -67,6 +73,7 @@ class Intent(NamedTuple):
                 "server": self.server,
                 "node": self.holder.node,
                 "boot": self.holder.boot,
+                "space": self.holder.space,
                 "pid": self.holder.pid,
                 "started": self.holder.started,
                 "begun": self.begun,
@@ -79,13 +86,14 @@ class Intent(NamedTuple):
     @staticmethod
     def decode(stored: bytes) -> Intent:
         """Read the stored form. Raises MalformedRecordError."""
-        record = _record(stored, names.JOURNAL)
+        record = _record(stored, names.journal(0))
         try:
             return Intent(
                 server=_text(record, "server"),
                 holder=Holder(
                     node=_text(record, "node"),
                     boot=_text(record, "boot"),
+                    space=_text(record, "space"),
                     pid=_number(record, "pid"),
                     started=_number(record, "started"),
                 ),
@@ -95,7 +103,9 @@ class Intent(NamedTuple):
                 threshold=_number(record, "threshold"),
             )
         except (KeyError, TypeError) as error:
-            raise MalformedRecordError(f"the record {names.JOURNAL!r} lacks a valid field {error}") from None
+            raise MalformedRecordError(
+                f"the record {names.journal(0)!r} lacks a valid field {error}"
+            ) from None
 
 
 class InitRequest(NamedTuple):

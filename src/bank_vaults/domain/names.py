@@ -11,8 +11,7 @@ import re
 ROOT = "vault-root"
 """The root token, ASCII, no newline."""
 
-JOURNAL = "vault-init-journal"
-"""Who is initialising which server, written before the irreversible call. No secret inside."""
+_JOURNAL = "vault-init-journal"
 
 ANSWER = "vault-init-answer"
 """The complete answer of ``sys/init``, written in one piece before it is split into named keys."""
@@ -29,6 +28,20 @@ def unseal(index: int) -> str:
 def recovery(index: int) -> str:
     """The name of recovery share ``index`` (from 0), a hexadecimal text."""
     return f"vault-recovery-{index}"
+
+
+def journal(turn: int) -> str:
+    """Who is initialising which server, written before the irreversible call. No secret inside.
+
+    ``turn`` is 0 for the first node; each later one that takes over creates the next name, so that a
+    turn is never taken by two.
+    """
+    return _JOURNAL if turn == 0 else f"{_JOURNAL}-{turn}"
+
+
+def is_answer(name: str) -> bool:
+    """Whether a name holds a complete answer of ``sys/init``: keys that may be nowhere else."""
+    return name == ANSWER or name.startswith(ANSWER + "-")
 
 
 def spare_answer(number: int) -> str:

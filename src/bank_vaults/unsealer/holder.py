@@ -1,7 +1,8 @@
 """Which process holds an intent, and whether it still lives.
 
-A process id alone is reused by the kernel; with the boot id and the start time it is unique on one node.
-(proc(5), fields 22 of ``/proc/pid/stat`` and ``/proc/sys/kernel/random/boot_id``.)
+A process id alone is reused by the kernel; with the boot id, the namespace of process ids and the start
+time it is unique on one node. (proc(5), field 22 of ``/proc/pid/stat``, ``/proc/pid/ns/pid``,
+``/proc/sys/kernel/random/boot_id``.)
 """
 
 from __future__ import annotations
@@ -19,32 +20,33 @@ def node_name() -> str:
 
 def holder_of(pid: int) -> Holder:
     """The identity of a living process of this node. Raises OSError when it is gone."""
-    return Holder(node=node_name(), boot=_boot_id(), pid=pid, started=_start_time(pid))
+    return Holder(
+        node=node_name(),
+        boot=_content("/proc/sys/kernel/random/boot_id").strip(),
+        space=os.readlink("/proc/self/ns/pid"),
+        pid=pid,
+        started=_start_time(pid),
+    )
 
 
 def liveness(holder: Holder) -> Liveness:
-    """Whether the process of a holder still runs; UNKNOWN if that was another node or /proc cannot tell."""
-    if holder.node != node_name():
+    """Whether the process of a holder still runs.
+
+    UNKNOWN where this process cannot see it: another node, another boot of a node with the same name,
+    another container, a hidden /proc.
+    """
+    try:
+        here = holder_of(os.getpid())
+    except OSError:
+        return Liveness.UNKNOWN
+    if (holder.node, holder.boot, holder.space) != (here.node, here.boot, here.space):
         return Liveness.UNKNOWN
     try:
-        alive = holder_of(holder.pid) == holder
+        return Liveness.ALIVE if _start_time(holder.pid) == holder.started else Liveness.GONE
     except (FileNotFoundError, ProcessLookupError):
-        return Liveness.GONE if _proc_is_readable() else Liveness.UNKNOWN
+        return Liveness.GONE
     except OSError:
         return Liveness.UNKNOWN
-    return Liveness.ALIVE if alive else Liveness.GONE
-
-
-def _proc_is_readable() -> bool:
-    try:
-        holder_of(os.getpid())
-    except OSError:
-        return False
-    return True
-
-
-def _boot_id() -> str:
-    return _content("/proc/sys/kernel/random/boot_id").strip()
 
 
 def _start_time(pid: int) -> int:

@@ -135,7 +135,7 @@ def _serve(channel: socket.socket, config: ClientConfig, open_store: Callable[[]
     status = 1
     try:
         os.setsid()
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGABRT):
             signal.signal(number, signal.SIG_IGN)
         with channel.makefile("rb") as orders:
             for line in orders:
@@ -169,13 +169,14 @@ def _initialise(
 def _keep(channel: socket.socket, open_store: Callable[[], KeyStore], record: bytes) -> None:
     """Store the answer and read it back through a fresh client, for as long as it takes."""
     name, failures = names.ANSWER, 0
+    spare = names.spare_answer(int.from_bytes(os.urandom(4)))
     while True:
         try:
             with suppress(AlreadyExistsError):  # perhaps made by an earlier try of ours that seemed to fail
                 open_store().create(name, record)
             if open_store().get(name) == record:  # a write without an error proves nothing
                 return
-            taken, name = name, names.spare_answer(int.from_bytes(os.urandom(4)))
+            taken, name = name, spare
             raise StoreError(f"'{taken}' holds something else than this answer: trying '{name}'")
         except Exception as error:  # whatever it is, this process must not let go
             failures += 1

@@ -26,9 +26,10 @@ from bank_vaults.domain.journal import InitAnswer, InitRequest, Intent
 from bank_vaults.domain.secrets import Secret
 from bank_vaults.domain.server import ServerState
 from bank_vaults.keystores import preflight
-from bank_vaults.keystores.base import AlreadyExistsError, KeyStore, NotFoundError, StoreError, exists
+from bank_vaults.keystores.base import AlreadyExistsError, KeyStore, NotFoundError, StoreError
 from bank_vaults.telemetry.failpoints import failpoint
 from bank_vaults.telemetry.metrics import Metrics
+from bank_vaults.unsealer import journal
 from bank_vaults.unsealer.init_call import HelperGoneError, InitCall, InitFailedError, StoreTrouble
 from bank_vaults.vault.errors import UnsupportedError, VaultError
 from bank_vaults.vault.sys import Sys
@@ -72,17 +73,12 @@ class Initialiser:
         self._metrics = metrics
         self.call = call
 
-    @property
-    def key_names(self) -> tuple[str, ...]:
-        """The precious names of which none may be taken when an initialisation begins."""
-        numbers = range(self._options.shares)
-        return (names.ROOT, *map(names.unseal, numbers), *map(names.recovery, numbers))
+    def begin(self, server: ServerState, *, turn: int, may_go: Callable[[], bool]) -> None:
+        """From nothing to a stored answer.
 
-    def begin(self, server: ServerState, *, takeover: bool) -> None:
-        """From nothing to a stored answer. ``takeover``: an abandoned intent of an earlier try is replaced.
-
-        Raises StoreError, InitFailedError, HelperGoneError. Returning without an answer in the store
-        means that another node was faster.
+        ``turn`` is the number of abandoned intents before ours. ``may_go`` is asked last, right before
+        the call that must not be cut. Raises StoreError, InitFailedError, HelperGoneError. Returning
+        without an answer in the store means that another node was faster, or that it may not go.
         """
         if self.call is None:
             raise HelperGoneError("the process that calls sys/init is not there any more")
@@ -101,14 +97,13 @@ class Initialiser:
             shares=options.shares,
             threshold=options.threshold,
         )
-        if takeover:
-            store.put(names.JOURNAL, intent.encode())
-        else:
-            try:
-                store.create(names.JOURNAL, intent.encode())
-            except AlreadyExistsError:
-                return
+        if not journal.take_turn(store, turn, intent):
+            return
         failpoint("init.intent-recorded")
+        if self._occupied(store) or not may_go():
+            # Keys that came since we looked are of a node that took its turn and closed it meanwhile.
+            store.delete(names.journal(turn))
+            return
         try:
             exposed = self.call.run(
                 InitRequest(options.shares, options.threshold, server.recovery_seal),
@@ -119,7 +114,7 @@ class Initialiser:
             if not error.outcome_unknown and self._still_fresh():
                 # The server refused, and nothing is to be remembered. Not so if it failed half-way, or
                 # refuses because of an earlier try whose answer never came.
-                store.delete(names.JOURNAL)
+                journal.close(store)
             raise
         self._metrics.count_init("success")
         log.info(
@@ -142,8 +137,9 @@ class Initialiser:
             if not self._create(store, reader, name, share):
                 raise KeysConflictError(
                     f"error setting key '{name}': it already exists and is not the key that sys/init gave. "
-                    "Nothing was overwritten: the keys of this server are in "
-                    f"'{names.ANSWER}'; move the others away, then start again"
+                    "Nothing was overwritten. Either that key or the whole answer in "
+                    f"'{names.ANSWER}' belongs to this server: delete neither before the server has "
+                    "accepted one of them, then move the other away and start bank-vaults again"
                 )
             kind = "recovery" if name.startswith("vault-recovery") else "unseal"
             log.info(f"{kind} key stored in key store", extra={"fields": {"key": name}})
@@ -151,8 +147,9 @@ class Initialiser:
         failpoint("init.keys-verified")
         if self._options.store_root_token:
             # A root token that is there already is a later one, put by finish_token: it stays.
-            self._create(store, reader, names.ROOT, answer.root_token)
-            log.info("root token stored in key store", extra={"fields": {"key": names.ROOT}})
+            stored = self._create(store, reader, names.ROOT, answer.root_token)
+            words = "root token stored in key store" if stored else "another root token is stored: it stays"
+            log.info(words, extra={"fields": {"key": names.ROOT}})
             failpoint("init.root-stored")
         if close and not self._options.replace_token:
             if not self._options.store_root_token:
@@ -160,7 +157,7 @@ class Initialiser:
                     "won't store root token in key store, it is thrown away unseen; "
                     "a new one can be generated from the keys"
                 )
-            self.close()
+            self._finish(store)
         return True
 
     def finish_token(self) -> None:
@@ -179,8 +176,10 @@ class Initialiser:
             failpoint("init.token-created")
             if self._options.store_root_token:
                 store.put(names.ROOT, wanted.reveal_bytes())
-                if self._open_store().get(names.ROOT) != wanted.reveal_bytes():
-                    raise StoreError(f"the store does not give back the value of '{names.ROOT}' it was given")
+                if self._stored(self._open_store(), names.ROOT) != wanted.reveal_bytes():
+                    raise StoreError(
+                        f"the store gives back another value for '{names.ROOT}' than it was given"
+                    )
                 log.info("root token stored in key store", extra={"fields": {"key": names.ROOT}})
                 failpoint("init.token-stored")
             if wanted != answer.root_token:
@@ -191,14 +190,11 @@ class Initialiser:
             self._sys.revoke_self(answer.root_token)
             log.warning("won't store root token in key store, it is revoked unseen")
             failpoint("init.token-revoked")
-        self.close()
+        self._finish(store)
 
-    def close(self) -> None:
-        """Remove the journal: the answer first, the intent last. Raises StoreError."""
-        store = self._open_store()
-        store.delete(names.ANSWER)
-        failpoint("init.answer-deleted")
-        store.delete(names.JOURNAL)
+    def close_journal(self) -> None:
+        """Remove the intents of an initialisation that is complete. Raises StoreError."""
+        journal.close(self._open_store())
         failpoint("init.journal-closed")
 
     def dismiss_call(self) -> None:
@@ -206,6 +202,12 @@ class Initialiser:
         if self.call is not None:
             self.call.dismiss()
             self.call = None
+
+    def _finish(self, store: KeyStore) -> None:
+        """Every key of the answer is stored: remove the answer, then the journal."""
+        store.delete(names.ANSWER)
+        failpoint("init.answer-deleted")
+        self.close_journal()
 
     def _check_store(self, store: KeyStore) -> None:
         size = _ANSWER_BYTES_AROUND + _ANSWER_BYTES_PER_SHARE * self._options.shares
@@ -222,8 +224,9 @@ class Initialiser:
             return False
 
     def _occupied(self, store: KeyStore) -> bool:
-        """Whether any name that this initialisation needs is taken."""
-        return any(exists(store, name) for name in (names.ANSWER, *self.key_names))
+        """Whether there is any key or answer, also of a larger split than ours."""
+        found = store.list()
+        return bool(names.keys_in(found)) or any(map(names.is_answer, found))
 
     def _create(self, store: KeyStore, reader: KeyStore, name: str, value: Secret) -> bool:
         """Create and read back. False: another value is there, and stays."""
@@ -232,15 +235,18 @@ class Initialiser:
             store.create(name, value.reveal_bytes())
         except AlreadyExistsError:
             created = False
-        try:
-            stored = reader.get(name)
-        except NotFoundError:
-            raise StoreError(f"the store lost '{name}' right after it was written") from None
+        stored = self._stored(reader, name)
         if stored == value.reveal_bytes():
             return True
         if created:
             raise StoreError(f"the store gives back another value for '{name}' than it was given")
         return False
+
+    def _stored(self, reader: KeyStore, name: str) -> bytes:
+        try:
+            return reader.get(name)
+        except NotFoundError:
+            raise StoreError(f"the store lost '{name}' right after it was written") from None
 
     def _answer(self, store: KeyStore) -> InitAnswer | None:
         """The stored answer; None when another process has finished and removed it meanwhile."""
@@ -262,6 +268,8 @@ class Initialiser:
             log.debug("cannot ask for root generation", extra={"fields": {"error": str(error)}})
 
     def _notice(self, mode: str, seconds: float, trouble: StoreTrouble | None) -> None:
+        # Waiting here is work: who restarts us now for want of a sign of life loses the keys.
+        self._metrics.cycle(self._sys.client.address)
         if trouble is not None:
             self._metrics.count_store_error(mode, "create")
             log.error(

@@ -23,16 +23,17 @@ from bank_vaults.domain.decisions import (
 from bank_vaults.domain.exitcodes import ExitCode
 from bank_vaults.domain.journal import Intent, Liveness, MalformedRecordError
 from bank_vaults.domain.server import ServerState
-from bank_vaults.keystores.base import KeyStore, NotFoundError, StoreError, exists
+from bank_vaults.keystores.base import KeyStore, StoreError, exists
 from bank_vaults.telemetry.logs import redact
 from bank_vaults.telemetry.metrics import Metrics
+from bank_vaults.unsealer import journal
 from bank_vaults.unsealer.holder import liveness
 from bank_vaults.unsealer.init_call import HelperGoneError, InitFailedError
 from bank_vaults.unsealer.initialise import Initialiser, KeysConflictError
 from bank_vaults.unsealer.raft import JoinError, Raft
 from bank_vaults.unsealer.stop import Stop, Woken
-from bank_vaults.unsealer.unseal import Outcome, unseal_round
-from bank_vaults.vault.errors import VaultError
+from bank_vaults.unsealer.unseal import Outcome, fingerprint, missing_shares, unseal_round
+from bank_vaults.vault.errors import TransientError, VaultError
 from bank_vaults.vault.sys import Sys
 
 log = logging.getLogger(__name__)
@@ -40,11 +41,17 @@ log = logging.getLogger(__name__)
 _CONNECT = 1.0
 """Seconds for a probe of a server that is away."""
 
+_RECONSIDER_EVERY = 5.0
+"""Seconds between two looks at whether the store holds other shares than those refused."""
+
 _LEADER_EVERY = 5.0
 """Seconds between two questions to sys/leader, which only metrics need."""
 
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 60.0
-"""Seconds of back-off after failed actions."""
+_FIRST_PAUSE = 0.5
+"""Seconds of back-off after the first failure of an action; at most ``--unseal-period`` later on."""
+
+_LONGEST_PAUSE_OF_KEYS = 60.0
+"""Seconds of back-off at most where the keys are what is wrong: those a human has to mend."""
 
 _REPEAT = 60.0
 """Seconds after which a trouble that lasts is told again."""
@@ -88,6 +95,9 @@ class ServerLoop:
         self._deaf = False
         self._announced = False
         self._once = False
+        self._intent_seen: tuple[Intent, float] | None = None
+        self._refused_shares = 0
+        self._reconsider_at = 0.0
         self._reported_at = 0.0
 
     def run(self, *, once: bool) -> ExitCode:
@@ -103,10 +113,10 @@ class ServerLoop:
                 return decision.once
             if once and decision.wait and self.server.policy.unseal and time.monotonic() > deadline:
                 return _code_of(snapshot.server)
-            if decision.action is not None:
-                self._act(decision.action, snapshot)
             if self._stop.requested:
                 return ExitCode.OK
+            if decision.action is not None:
+                self._act(decision.action, snapshot)
             if self._wait(snapshot, decision) is Woken.STOP:
                 return ExitCode.OK
 
@@ -122,8 +132,10 @@ class ServerLoop:
         server = self._look_at_server()
         now = time.monotonic()
         self._remember_server(server, now)
+        if isinstance(server, ServerState) and server.sealed:
+            self._reconsider(server)
         store = None
-        if isinstance(server, ServerState) and (not server.initialized or not self._memory.journal_closed):
+        if isinstance(server, ServerState) and self._needs_store(server):
             store = self._look_at_store(server)
         leader = Leader.NOT_ASKED
         if isinstance(server, ServerState) and not server.initialized:
@@ -131,6 +143,11 @@ class ServerLoop:
             if policy.init and policy.raft:
                 leader = self.server.raft.ask_leader()
         return Snapshot(server, store, leader, self.server.policy, self._memory, time.monotonic())
+
+    def _needs_store(self, server: ServerState) -> bool:
+        if not server.initialized:
+            return self.server.policy.init
+        return not self._memory.journal_closed
 
     def _look_at_server(self) -> ServerState | Unreachable:
         sys, name = self.server.sys, self.server.name
@@ -142,7 +159,8 @@ class ServerLoop:
             if self._down_since is None:
                 self._down_since = time.monotonic()
             self._metrics.observe_server(name, up=False, initialized=None, sealed=None, leader=None)
-            return Unreachable(str(error))
+            away = isinstance(error, TransientError) and error.status is None and not error.outcome_unknown
+            return Unreachable(str(error), away)
         self._down_since = None
         self._metrics.observe_server(
             name,
@@ -188,32 +206,47 @@ class ServerLoop:
     def _look_at_store(self, server: ServerState) -> StoreState:
         try:
             store = self._opened()
-            try:
-                intent = Intent.decode(store.get(names.JOURNAL))
-            except NotFoundError:
-                intent = None
+            row = journal.read(store)
             # The order counts: a holder that is gone by now stores nothing any more, so an answer that is
             # looked for afterwards and is not there was lost. The other way round it may just have come.
-            holder = self._liveness(intent)
-            expired = intent is not None and intent.expired(time.time())
-            answer = exists(store, names.ANSWER)
-            keys: tuple[str, ...] = ()
-            if not server.initialized or intent is not None:
-                wanted = self.server.initialiser.key_names
-                keys = tuple(name for name in wanted if exists(store, name))
-        except (StoreError, MalformedRecordError) as error:
+            holder = self._liveness(row.intent)
+            if server.initialized and row.intent is None:
+                found = frozenset({names.ANSWER}) if exists(store, names.ANSWER) else frozenset()
+            else:
+                found = store.list()
+        except StoreError as error:
             self._count_store_error("read")
             return StoreState(error=str(error))
-        if server.initialized and intent is None and not answer:
+        except MalformedRecordError as error:
+            if server.initialized:
+                self._dispute(str(error))
+            return StoreState(damage=str(error))
+        if server.initialized and row.intent is None and not found:
             self._memory = self._memory._replace(journal_closed=True)
             self.server.initialiser.dismiss_call()
+        spares = sorted(name for name in found if names.is_answer(name) and name != names.ANSWER)
         return StoreState(
-            keys=keys,
-            intent=intent,
+            keys=(*names.keys_in(found), *spares),
+            intent=row.intent,
+            turn=row.turn,
             holder=holder,
-            expired=expired,
-            answer=answer,
+            expired=self._expired(row.intent),
+            answer=names.ANSWER in found,
         )
+
+    def _expired(self, intent: Intent | None) -> bool:
+        """Whether we have seen this intent for longer than its call may take, by our own clock."""
+        if intent is None:
+            self._intent_seen = None
+            return False
+        if self._intent_seen is None or self._intent_seen[0] != intent:
+            self._intent_seen = intent, time.monotonic()
+        return time.monotonic() - self._intent_seen[1] > intent.limit
+
+    def _dispute(self, sentence: str) -> None:
+        """The journal needs a human. Until then the named keys are used as if it were closed."""
+        log.error(sentence, extra={"fields": self._fields()})
+        self._memory = self._memory._replace(dispute=sentence, journal_closed=True)
 
     def _liveness(self, intent: Intent | None) -> Liveness:
         if intent is None:
@@ -234,12 +267,14 @@ class ServerLoop:
     def _act(self, action: Action, snapshot: Snapshot) -> None:
         try:
             self._carry_out(action, snapshot)
-        except (StoreError, MalformedRecordError) as error:
+        except MalformedRecordError as error:
+            self._dispute(str(error))
+        except StoreError as error:
             self._store = None  # the next try gets a fresh client
             self._count_store_error(action.value)
             self._failed(action, str(error), ExitCode.STORE)
         except KeysConflictError as error:
-            self._failed(action, str(error), ExitCode.KEYS)
+            self._dispute(str(error))
         except HelperGoneError as error:
             self.server.initialiser.dismiss_call()
             if self._once:
@@ -267,27 +302,61 @@ class ServerLoop:
         elif action is Action.FINISH_TOKEN:
             server.initialiser.finish_token()
         elif action is Action.CLOSE_JOURNAL:
-            server.initialiser.close()
+            server.initialiser.close_journal()
         elif action is Action.RESET:
-            server.sys.reset_unseal()
+            self._reset(state)
+            return
         elif action is Action.JOIN:
             server.raft.join()
-            self._memory = self._memory._replace(joined_at=time.monotonic())
+            again = self._memory.join_forgotten
+            self._memory = self._memory._replace(joined_at=time.monotonic(), join_forgotten=False)
+            if again:
+                return  # the pause of the unsealing that failed stays
         elif action is Action.JOIN_HA:
             self._memory = self._memory._replace(ha_joined=server.raft.join_ha())
         self._succeeded()
 
     def _initialise(self, state: ServerState, store: StoreState | None) -> None:
-        self.critical = True
+        self._memory = self._memory._replace(keys_finished=False)
         try:
-            self.server.initialiser.begin(state, takeover=store is not None and store.intent is not None)
+            self.server.initialiser.begin(state, turn=store.turn if store else 0, may_go=self._may_go)
             self._finish_keys(close=True)
         finally:
             self.critical = False
 
+    def _may_go(self) -> bool:
+        """Asked right before sys/init: from now on nobody may cut us, unless the end was asked for."""
+        self.critical = not self._stop.requested
+        return self.critical
+
     def _finish_keys(self, *, close: bool) -> None:
         if self.server.initialiser.finish_keys(close=close):
             self._memory = self._memory._replace(keys_finished=True)
+
+    def _reset(self, state: ServerState) -> None:
+        """Throw away the attempt of somebody else, but only with enough shares to do better."""
+        if missing := missing_shares(self._opened(), state):
+            self._refused(Action.RESET, missing, state)
+        else:
+            self.server.sys.reset_unseal()
+            self._succeeded()
+
+    def _refused(self, action: Action, sentence: str, state: ServerState) -> None:
+        self._memory = self._memory._replace(keys_refused=True)
+        self._refused_shares = fingerprint(self._opened(), state)
+        self._failed(action, sentence, ExitCode.KEYS)
+
+    def _reconsider(self, state: ServerState) -> None:
+        """Refused keys get a new chance when the store holds others."""
+        if not self._memory.keys_refused or time.monotonic() < self._reconsider_at:
+            return
+        self._reconsider_at = time.monotonic() + _RECONSIDER_EVERY
+        try:
+            changed = fingerprint(self._opened(), state) != self._refused_shares
+        except StoreError:
+            return
+        if changed:
+            self._memory = self._memory._replace(keys_refused=False, retry_at=0.0)
 
     def _unseal(self, state: ServerState) -> None:
         started = time.monotonic()
@@ -296,8 +365,11 @@ class ServerLoop:
         if done.outcome is not Outcome.UNSEALED:
             self._metrics.count_unseal(self.server.name, done.outcome.value, seconds)
         if done.outcome in (Outcome.WRONG_KEYS, Outcome.INCOMPLETE):
-            self._memory = self._memory._replace(keys_refused=True)
-            self._failed(Action.UNSEAL, done.sentence, ExitCode.KEYS)
+            self._refused(Action.UNSEAL, done.sentence, state)
+            return
+        if done.outcome is Outcome.FORGOTTEN:
+            self._memory = self._memory._replace(join_forgotten=True)
+            self._failed(Action.UNSEAL, done.sentence, ExitCode.FAILURE)
             return
         self._succeeded()
         if done.outcome is Outcome.UNSEALED:
@@ -324,7 +396,7 @@ class ServerLoop:
         pause = backoff.delay(
             failures,
             first=_FIRST_PAUSE,
-            longest=_LONGEST_PAUSE,
+            longest=_LONGEST_PAUSE_OF_KEYS if code is ExitCode.KEYS else self.server.policy.period,
             chance=random.random(),  # noqa: S311 - no secret depends on it
         )
         prefix = {
@@ -386,7 +458,9 @@ class ServerLoop:
         if isinstance(snapshot.server, Unreachable):
             self._deaf = False
             down = time.monotonic() - (self._down_since or time.monotonic())
-            return self._stop.wait(backoff.probe_pause(down, local=self.server.local))
+            quick = snapshot.server.away
+            pause = backoff.probe_pause(down, local=self.server.local) if quick else backoff.ask_pause(down)
+            return self._stop.wait(pause)
         if not decision.wait:
             return self._stop.wait(0)
         watched = None if self._deaf else self.server.sys.client.idle_socket()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -10,7 +9,8 @@ from bank_vaults.domain import names
 from bank_vaults.domain.exitcodes import ExitCode
 from bank_vaults.domain.journal import Intent, Liveness, MalformedRecordError
 from bank_vaults.domain.server import ServerState
-from bank_vaults.keystores.base import KeyStore, NotFoundError, StoreDescription, StoreError
+from bank_vaults.keystores.base import KeyStore, StoreDescription, StoreError
+from bank_vaults.unsealer import journal
 from bank_vaults.unsealer.holder import liveness
 from bank_vaults.vault.errors import VaultError
 from bank_vaults.vault.sys import LeaderState, Sys
@@ -40,7 +40,7 @@ class JournalLook(NamedTuple):
     intent: Intent | None = None
     holder: Liveness = Liveness.UNKNOWN
     answer: bool = False
-    sentence: str = "no initialisation is unfinished"
+    sentence: str = ""
 
 
 class Status(NamedTuple):
@@ -63,8 +63,10 @@ class Status(NamedTuple):
 
 def look(servers: list[Sys], open_store: Callable[[], KeyStore]) -> Status:
     """Look at everything; what fails is told in its place. Writes nothing."""
-    store, journal = _look_at_store(open_store)
-    return Status(tuple(_look_at_server(sys) for sys in servers), store, journal)
+    looks = tuple(_look_at_server(sys) for sys in servers)
+    initialised = any(look.state is not None and look.state.initialized for look in looks)
+    store, seen = _look_at_store(open_store, initialised)
+    return Status(looks, store, seen)
 
 
 def _look_at_server(sys: Sys) -> ServerLook:
@@ -82,44 +84,46 @@ def _look_at_server(sys: Sys) -> ServerLook:
     return ServerLook(address, state, leader)
 
 
-def _look_at_store(open_store: Callable[[], KeyStore]) -> tuple[StoreLook, JournalLook]:
+def _look_at_store(open_store: Callable[[], KeyStore], initialised: bool) -> tuple[StoreLook, JournalLook]:
     description = None
     try:
         store = open_store()
         description = store.describe()
+        row, damage = journal.Row(None, 0), ""
+        try:
+            row = journal.read(store)
+        except MalformedRecordError as error:
+            damage = str(error)
+        holder = liveness(row.intent.holder) if row.intent else Liveness.UNKNOWN
         found = store.list()
-        journal = _look_at_journal(store, found)
     except StoreError as error:
-        return StoreLook(description, error=str(error)), JournalLook(
-            sentence="unknown: the store cannot be read"
-        )
-    canaries = tuple(sorted(filter(names.is_canary, found)))
-    return StoreLook(description, names.keys_in(found), canaries), journal
+        unknown = JournalLook(sentence="unknown: the store cannot be read")
+        return StoreLook(description, error=str(error)), unknown
+    answers = tuple(sorted(filter(names.is_answer, found)))
+    keys, canaries = names.keys_in(found), tuple(sorted(filter(names.is_canary, found)))
+    seen = JournalLook(row.intent, holder, bool(answers))
+    sentence = damage or _sentence(seen, answers, bool(keys), initialised)
+    return StoreLook(description, keys, canaries), seen._replace(sentence=sentence)
 
 
-def _look_at_journal(store: KeyStore, found: frozenset[str]) -> JournalLook:
-    answer = names.ANSWER in found
-    unfinished = "an initialisation is unfinished: its keys are stored in one piece; run unseal to finish it"
-    if names.JOURNAL not in found:
-        return JournalLook(answer=True, sentence=unfinished) if answer else JournalLook()
-    try:
-        intent = Intent.decode(store.get(names.JOURNAL))
-    except NotFoundError:
-        return JournalLook()  # finished while we looked
-    except MalformedRecordError as error:
-        return JournalLook(answer=answer, sentence=str(error))
-    holder = liveness(intent.holder)
-    if answer:
-        sentence = unfinished
-    elif holder is Liveness.ALIVE:
-        sentence = (
-            f"node {intent.holder.node} (process {intent.holder.pid}) is initialising {intent.server} now"
-        )
-    elif holder is Liveness.UNKNOWN and not intent.expired(time.time()):
-        sentence = f"node {intent.holder.node} has begun to initialise {intent.server}"
-    else:
-        sentence = (
-            f"node {intent.holder.node} began to initialise {intent.server} and did not store an answer; "
-            "run unseal --init to go on"
-        )
-    return JournalLook(intent, holder, answer, sentence)
+def _sentence(seen: JournalLook, answers: tuple[str, ...], keys: bool, initialised: bool) -> str:
+    """What the journal means, for a person."""
+    if answers:
+        kept = ", ".join(answers)
+        return f"an initialisation is unfinished: all its keys are in {kept}; run unseal to finish it"
+    intent = seen.intent
+    if intent is None:
+        return "no initialisation is unfinished"
+    node = f"node {intent.holder.node}"
+    if seen.holder is Liveness.ALIVE:
+        return f"{node} (process {intent.holder.pid}) is initialising {intent.server} now"
+    if seen.holder is Liveness.UNKNOWN:
+        return f"{node} has begun to initialise {intent.server}; it cannot be seen from here whether it runs"
+    if not initialised:
+        return f"{node} began to initialise {intent.server} and stopped; run unseal --init to go on"
+    if keys:
+        return f"{node} initialised {intent.server}, only the journal is left; run unseal to close it"
+    return (
+        f"{node} initialised {intent.server}, and the answer with the keys was lost; "
+        "run unseal to be told what to do"
+    )

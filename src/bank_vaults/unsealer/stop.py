@@ -7,6 +7,8 @@ import select
 import socket
 from enum import Enum
 
+_LONGEST = 3600.0  # seconds; poll(2) counts milliseconds in an int
+
 
 class Woken(Enum):
     """What ended a wait."""
@@ -59,7 +61,7 @@ class Stop:
         poll.register(self._reader, select.POLLIN)
         if watched is not None and watched.fileno() >= 0:
             poll.register(watched, select.POLLIN)
-        ready = {descriptor for descriptor, _ in poll.poll(max(0.0, seconds) * 1000)}
+        ready = {descriptor for descriptor, _ in poll.poll(min(max(0.0, seconds), _LONGEST) * 1000)}
         if self._reader in ready:
             return Woken.STOP
         return Woken.SOCKET if ready else Woken.TIME

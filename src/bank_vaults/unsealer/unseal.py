@@ -21,6 +21,10 @@ _MOST_SETS = 20
 """Sets of shares tried in one round when shares disagree: enough for any two damaged shares of six."""
 
 
+_FORGOTTEN = "invalid answer given"
+"""How a raft leader (both servers) refuses a node whose challenge it does not know."""
+
+
 class Outcome(Enum):
     """How a round ended."""
 
@@ -29,6 +33,8 @@ class Outcome(Enum):
     """All shares were taken and the server is still sealed: a raft node that waits for its leader."""
     WRONG_KEYS = "wrong-keys"
     INCOMPLETE = "incomplete"
+    FORGOTTEN = "join-forgotten"
+    """The raft leader was restarted between the join and the unsealing: the node has to join again."""
     DISTURBED = "disturbed"
     """Somebody else entered shares at the same time; the next look decides what to do."""
 
@@ -67,6 +73,18 @@ def unseal_round(sys: Sys, store: KeyStore, state: ServerState) -> Round:
     if tried.outcome is not Outcome.WRONG_KEYS:
         return tried
     return _other_sets(sys, store, state, first)
+
+
+def missing_shares(store: KeyStore, state: ServerState) -> str:
+    """What is missing for a round, as one sentence; empty if there are enough shares. Raises StoreError."""
+    read = _read(store, range(max(state.shares, state.threshold)), enough=state.threshold)
+    return "" if len(read.usable) >= state.threshold else _incomplete(read, state).sentence
+
+
+def fingerprint(store: KeyStore, state: ServerState) -> int:
+    """A number that changes with the usable shares of the store, in this process only. Raises StoreError."""
+    count = max(state.shares, state.threshold)
+    return hash(tuple(share.value.reveal() for share in _read(store, range(count), enough=count).usable))
 
 
 def _other_sets(sys: Sys, store: KeyStore, state: ServerState, refused: tuple[Share, ...]) -> Round:
@@ -142,6 +160,10 @@ def _enter(sys: Sys, chosen: tuple[Share, ...], state: ServerState) -> Round:
         try:
             state = sys.submit_share(share.value)
         except (FatalError, TransientError) as error:
+            if any(_FORGOTTEN in message for message in error.messages):
+                return Round(
+                    Outcome.FORGOTTEN, "the raft leader has forgotten that this node asked to join", state
+                )
             if number == len(chosen) and _refuses_keys(error):
                 return Round(Outcome.WRONG_KEYS, "; ".join(error.messages), state)
             raise
