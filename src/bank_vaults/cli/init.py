@@ -26,6 +26,7 @@ def run(settings: Settings) -> int:
         log.error(f"error creating kv store: {error}")
         return ExitCode.STORE
     metrics, stop = Metrics(), Stop()
+    stop.catch_signals()
     servers = wiring.servers(settings, configs, opener, metrics, unseals=False)
     loops = [ServerLoop(server, opener, metrics, stop) for server in servers]
     return Supervisor(loops, stop, Health(metrics)).run(once=True)

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import logging
-import os
-import sys
+from collections.abc import Callable
 
 from bank_vaults.cli import wiring
 from bank_vaults.cli.errors import UsageError
 from bank_vaults.domain.exitcodes import ExitCode
 from bank_vaults.domain.settings import Settings
-from bank_vaults.keystores.base import StoreError
+from bank_vaults.keystores.base import KeyStore, StoreError
 from bank_vaults.telemetry.endpoints import Endpoints, parse_address
 from bank_vaults.telemetry.health import Health
 from bank_vaults.telemetry.metrics import Metrics
 from bank_vaults.unsealer.loop import ServerLoop
 from bank_vaults.unsealer.stop import Stop
 from bank_vaults.unsealer.supervisor import Supervisor
+from bank_vaults.vault.config import ClientConfig
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,24 @@ def run(settings: Settings) -> int:
     except StoreError as error:
         log.error(f"error creating kv store: {error}")
         return ExitCode.STORE
-    metrics, stop = Metrics(), Stop()
+    metrics = Metrics()
+    while True:
+        stop = Stop()
+        stop.catch_signals()
+        code = _serve(settings, configs, opener, metrics, stop)
+        if not stop.restart:
+            return code
+        stop.close()
+
+
+def _serve(
+    settings: Settings,
+    configs: list[ClientConfig],
+    opener: Callable[[], KeyStore],
+    metrics: Metrics,
+    stop: Stop,
+) -> int:
+    """From the first fork to the end of the last thread."""
     health = Health(metrics)
     servers = wiring.servers(settings, configs, opener, metrics, unseals=True)
     endpoints = None
@@ -46,10 +63,7 @@ def run(settings: Settings) -> int:
             return ExitCode.FAILURE
     try:
         loops = [ServerLoop(server, opener, metrics, stop) for server in servers]
-        code = Supervisor(loops, stop, health).run(once=settings.flag("once"))
+        return Supervisor(loops, stop, health).run(once=settings.flag("once"))
     finally:
         if endpoints is not None:
             endpoints.stop()
-    if stop.restart:
-        os.execv(sys.executable, sys.orig_argv)  # noqa: S606 - ourselves, with our own arguments
-    return code

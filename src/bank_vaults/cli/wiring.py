@@ -9,6 +9,7 @@ from functools import partial
 
 from bank_vaults.cli.errors import UsageError
 from bank_vaults.domain.decisions import Policy
+from bank_vaults.domain.durations import format_duration
 from bank_vaults.domain.secrets import Secret
 from bank_vaults.domain.settings import Settings
 from bank_vaults.keystores.base import KeyStore
@@ -25,6 +26,9 @@ from bank_vaults.vault.endpoints import parse_address
 from bank_vaults.vault.sys import Sys
 
 log = logging.getLogger(__name__)
+
+_SHORTEST_PERIOD = 0.05
+"""Seconds; below that the loop would only load the server."""
 
 
 def client_configs(addresses: tuple[str, ...] = ()) -> list[ClientConfig]:
@@ -91,6 +95,12 @@ def servers(
     Forks the process that calls ``sys/init``: nothing that starts threads may come before.
     """
     options = init_options(settings, unseals=unseals)
+    period = settings.seconds("unseal-period") if unseals else 2.0
+    if period < _SHORTEST_PERIOD:
+        raise UsageError(f"--unseal-period must be at least {format_duration(_SHORTEST_PERIOD)}")
+    places = [_place(config.address, "--server-addr") for config in configs]
+    if len(set(places)) < len(places):
+        raise UsageError("--server-addr names one server twice")
     wants_init = not unseals or settings.flag("init")
     raft = unseals and settings.flag("raft")
     if wants_init and len(configs) > 1 and not raft:
@@ -103,6 +113,8 @@ def servers(
         leader = settings.text("raft-leader-address") if unseals else ""
         if raft and not leader and number:
             leader = configs[0].address
+        if leader:
+            _place(leader, "--raft-leader-address")
         policy = Policy(
             unseal=unseals,
             init=wants_init,
@@ -114,7 +126,7 @@ def servers(
             leader_address=leader,
             node=node_name(),
             token_work=options.replace_token,
-            period=settings.seconds("unseal-period") if unseals else 2.0,
+            period=period,
         )
         call = InitCall.start(config, opener) if policy.init and not policy.secondary else None
         system = Sys(VaultClient(config))
@@ -148,15 +160,19 @@ def _raft_settings(settings: Settings, leader: str, *, unseals: bool) -> RaftSet
 
 def _is_first(address: str, leader: str) -> bool:
     """Whether this node may initialise a raft cluster at once: pod number 0, or the leader itself."""
-    return not leader or os.environ.get("POD_NAME", "").endswith("-0") or _place(address) == _place(leader)
+    return (
+        not leader
+        or os.environ.get("POD_NAME", "").endswith("-0")
+        or _place(address, "") == _place(leader, "")
+    )
 
 
-def _place(address: str) -> tuple[str, int] | None:
-    """Host and port, whether the port is written or the usual one; None if it is no address."""
+def _place(address: str, source: str) -> tuple[str, int]:
+    """Host and port, whether the port is written or the usual one. Raises UsageError."""
     try:
-        endpoint = parse_address(address, "the address")
-    except ConfigError:
-        return None
+        endpoint = parse_address(address, source)
+    except ConfigError as error:
+        raise UsageError(str(error)) from None
     return endpoint.host, endpoint.port
 
 

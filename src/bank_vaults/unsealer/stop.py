@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import signal
 import socket
 from enum import Enum
 
@@ -31,10 +32,18 @@ class Stop:
         self._reader, self._writer = os.pipe()
         self._requested = False
 
-    def request(self, signal: int = 0) -> None:
+    def catch_signals(self) -> None:
+        """Let SIGTERM and SIGINT ask for the end, from now on. Main thread only.
+
+        Early in the start: the first process of a container has no default action for them.
+        """
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda number, _: self.request(number))
+
+    def request(self, number: int = 0) -> None:
         """Ask everybody to end. May be called from a signal handler, and again."""
-        if signal:  # also one that comes late: a restart is not to win over it
-            self.signal = signal
+        if number:  # also one that comes late: a restart is not to win over it
+            self.signal = number
         if not self._requested:
             self._requested = True
             os.write(self._writer, b"\0")  # a second one, from a thread that came here as well, does no harm

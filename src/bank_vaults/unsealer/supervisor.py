@@ -1,14 +1,12 @@
-"""One process, one or several servers: threads, signals, health, the way out."""
+"""One process, one or several servers: threads, health, the way out."""
 
 from __future__ import annotations
 
 import logging
 import os
-import signal
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from types import FrameType
 
 from bank_vaults.domain.exitcodes import ExitCode
 from bank_vaults.telemetry.health import Health, cycle_limit
@@ -45,33 +43,24 @@ class Supervisor:
 
         A daemon that was asked to end gives 0, a one-shot command (``once``) 128 + signal.
         """
-        previous = {
-            number: signal.signal(number, self._on_signal) for number in (signal.SIGTERM, signal.SIGINT)
-        }
-        try:
-            threads = [
-                threading.Thread(
-                    target=self._run_loop, args=(number, loop, once), daemon=True, name=loop.server.name
-                )
-                for number, loop in enumerate(self._loops)
-            ]
-            for loop in self._loops:
-                self._health.register(loop.server.name, cycle_limit(loop.server.policy.period))
-            for thread in threads:
-                thread.start()
-            self._notifier.ready()
-            self._watch()
+        threads = [
+            threading.Thread(
+                target=self._run_loop, args=(number, loop, once), daemon=True, name=loop.server.name
+            )
+            for number, loop in enumerate(self._loops)
+        ]
+        for loop in self._loops:
+            self._health.register(loop.server.name, cycle_limit(loop.server.policy.period))
+        for thread in threads:
+            thread.start()
+        self._notifier.ready()
+        self._watch()
+        if not self._stop.restart:
             self._notifier.stopping()
-            self._join(threads)
-        finally:
-            for number, handler in previous.items():
-                signal.signal(number, handler)
+        self._join(threads)
         if self._stop.signal:
             return 128 + self._stop.signal if once else ExitCode.OK
         return max(self._codes.values(), default=ExitCode.FAILURE)
-
-    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
-        self._stop.request(number)
 
     def _run_loop(self, number: int, loop: ServerLoop, once: bool) -> None:
         code = ExitCode.FAILURE
