@@ -13,7 +13,6 @@ import functools
 import logging
 import os
 import stat
-import time
 from collections.abc import Iterator
 
 from bank_vaults.domain.settings import Settings
@@ -23,7 +22,6 @@ log = logging.getLogger(__name__)
 
 _TEMPORARY = ".bank-vaults-"
 _LONGEST_VALUE = 1 << 20
-_ABANDONED = 3600.0  # seconds after which no writer can still be at a temporary file
 
 
 class FileStore:
@@ -51,11 +49,9 @@ class FileStore:
                 f"the file store: {directory} belongs to user {found.st_uid}, who could exchange the keys; "
                 f"give it to user {os.geteuid()}"
             )
-        store = cls(directory)
-        store._remove_left_overs()
         if found.st_mode & 0o077:
             _warn_of_open_directory(directory, stat.S_IMODE(found.st_mode))
-        return store
+        return cls(directory)
 
     def get(self, name: str) -> bytes:
         """Read one file. Symbolic links, foreign owners and anything but a plain file are refused."""
@@ -168,13 +164,6 @@ class FileStore:
             finally:
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(temporary)
-
-    def _remove_left_overs(self) -> None:
-        """Temporary files of writers that were killed: they may hold keys that somebody deletes by hand."""
-        with contextlib.suppress(OSError), os.scandir(self._directory) as entries:
-            for entry in entries:
-                if entry.name.startswith(_TEMPORARY) and entry.stat().st_mtime < time.time() - _ABANDONED:
-                    os.unlink(entry.path)
 
     def _sync_directory(self) -> None:
         descriptor = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
