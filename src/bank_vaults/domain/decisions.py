@@ -393,7 +393,8 @@ def _intent_without_answer(
         f"client can get it again. {elsewhere}If somebody else initialised this server and has its keys, put "
         f"them into the store and remove '{record}' from it. If nobody has them, the server holds no "
         "data that anybody can reach: stop it, empty its storage, start it again; the next round initialises "
-        "it anew. Nothing has to be removed from the store then",
+        "it anew. Nothing has to be removed from the store then. But first look whether the store has a left-over "
+        "of the answer (docs/storage.md)",
         wait=seen.policy.period,
         once=ExitCode.KEYS,
         trouble=True,
