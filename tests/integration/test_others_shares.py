@@ -6,6 +6,7 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
+from bank_vaults.domain.decisions import PATIENCE_FOREIGN_PROGRESS
 from tests.integration.test_unseal_once import write_keys
 from tests.support.faultproxy import FaultProxy
 from tests.support.program import Program, seal_status, wait_unsealed
@@ -37,13 +38,15 @@ def test_an_attempt_that_stands_still_is_reset_after_a_while_and_the_vault_unsea
 
 
 def test_an_attempt_that_moves_is_left_alone_until_it_ends(any_server: Server, tmp_path: Path) -> None:
-    keys = initialise(any_server, 7, 5)
+    keys = initialise(any_server, 5, 4)
     write_keys(tmp_path, keys)
     assert enter(any_server, keys.shares[0]) == 1
     with FaultProxy(any_server) as proxy, Program("unseal", address=proxy.address, store=tmp_path) as program:
-        for progress in (1, 2, 3, 4):
-            program.wait_for(f"somebody else has entered {progress} of 5 shares; waiting for it")
-            time.sleep(2.0)  # together longer than our patience of 5 s, each pause shorter
+        for progress in (1, 2, 3):
+            program.wait_for(f"somebody else has entered {progress} of 4 shares; waiting for it")
+            time.sleep(
+                PATIENCE_FOREIGN_PROGRESS * 0.4
+            )  # each pause shorter than the patience, all together longer
             assert proxy.count("PUT", "sys/unseal") == 0
             enter(any_server, keys.shares[progress])
         program.wait_for("vault is unsealed|successfully unsealed vault")
@@ -63,7 +66,7 @@ def test_after_our_keys_were_refused_the_attempt_of_a_human_is_never_reset(
             api(any_server, "PUT", "sys/unseal", {"reset": True})
         program.wait_for("shares; our own keys were refused, so it is left alone")
         sent = proxy.count("PUT", "sys/unseal")
-        time.sleep(6.5)  # longer than the patience with an attempt that stands still
+        time.sleep(PATIENCE_FOREIGN_PROGRESS + 1)
         assert seal_status(any_server)["progress"] == 1
         assert proxy.count("PUT", "sys/unseal") == sent
         enter(any_server, keys.shares[1])

@@ -65,12 +65,10 @@ class Program:
         self._environment = {k: v for k, v in os.environ.items() if not k.startswith(_OURS)}
         self._environment |= _variables(server, address) | dict(environment or {})
         self._port = Port() if metrics else None
-        if command == "unseal":
-            self._arguments += (
-                ["--metrics-address", f"127.0.0.1:{self._port.number}"]
-                if self._port is not None
-                else ["--disable-metrics"]
-            )
+        if self._port is not None:
+            self._arguments += ["--metrics-address", f"127.0.0.1:{self._port.number}"]
+        elif command == "unseal" and "--metrics-address" not in flags:
+            self._arguments += ["--disable-metrics"]
         self._directory = tempfile.TemporaryDirectory(prefix="bv-program-")
         self._log_file = Path(self._directory.name) / "stderr"
         self._output_file = Path(self._directory.name) / "stdout"
