@@ -53,8 +53,6 @@ def test_a_server_on_this_machine_is_known_by_its_address(address: str, local: b
         ("https://a", "https://a:443", True),
         ("https://a:8200", "https://a:8201", False),
         ("https://a:8200", "https://b:8200", False),
-        ("https://a:8200", "no address", False),
-        ("https://a:8200", "https://a:99999", False),
     ],
 )
 def test_the_leader_itself_is_the_first_of_a_cluster(
@@ -83,6 +81,12 @@ def test_what_no_server_would_take_is_refused_at_the_start(flags: dict[str, str]
     with pytest.raises(UsageError, match=sentence) as caught:
         server("https://a:8200", **flags)
     assert "s.dots" not in str(caught.value)
+
+
+@pytest.mark.parametrize("leader", ["no address", "https://a:99999", "floppy://a"])
+def test_a_leader_that_is_no_address_is_refused_at_the_start(leader: str) -> None:
+    with pytest.raises(UsageError, match="--raft-leader-address must be like"):
+        server("https://a:8200", leader=leader)
 
 
 def test_several_servers_are_initialised_as_one_cluster_only() -> None:
