@@ -80,8 +80,15 @@ def test_init_does_not_touch_a_server_that_somebody_else_initialised(
     assert stored(tmp_path) == {}
 
 
-@pytest.mark.parametrize("name", ["vault-root", "vault-unseal-0", "vault-unseal-3", "vault-recovery-2"])
-@pytest.mark.parametrize("command", [["init"], ["unseal", "--init", "--once"]])
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [
+        (["init"], "vault-root"),
+        (["init"], "vault-unseal-3"),
+        (["unseal", "--init", "--once"], "vault-unseal-0"),
+        (["unseal", "--init", "--once"], "vault-recovery-2"),
+    ],
+)
 def test_a_fresh_server_is_never_initialised_over_surviving_keys(
     any_server: Server, tmp_path: Path, command: list[str], name: str
 ) -> None:
