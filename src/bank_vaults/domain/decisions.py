@@ -124,12 +124,10 @@ class StoreState(NamedTuple):
         )
 
     @property
-    def complete(self) -> bool:
-        """Whether all shares of the intent are there under their own names."""
-        if self.intent is None:
-            return False
-        numbers = range(self.intent.shares)
-        return any(all(name(n) in self.keys for n in numbers) for name in (names.unseal, names.recovery))
+    def shares(self) -> int:
+        """How many shares of the intent, of one kind, are there under their own names."""
+        numbers = range(self.intent.shares if self.intent else 0)
+        return max(sum(name(n) in self.keys for n in numbers) for name in (names.unseal, names.recovery))
 
 
 class Policy(NamedTuple):
@@ -238,7 +236,7 @@ def _next(seen: Snapshot) -> Decision:
             once=ExitCode.STORE,
             trouble=True,
         )
-    if not server.initialized and not policy.init and memory.joined_at is None:
+    if not server.initialized and not policy.init:
         return Decision(
             Reason.NOT_INITIALISED,
             "the server is not initialised, and --init is not given",
@@ -365,13 +363,24 @@ def _intent_without_answer(
             f"waiting for the initialisation by node {intent.holder.node} to store its answer",
             wait=_SOON,
         )
-    if store.complete:
+    if store.shares and store.shares >= intent.threshold:
         return Decision(
             Reason.CLOSE_JOURNAL,
             "the keys of the initialisation are stored, only its journal is left: closing it",
             Action.CLOSE_JOURNAL,
         )
     record = names.journal(store.turn - 1)
+    kept = [name for name in store.keys if name != names.ROOT]
+    if kept:  # whatever became of the others, nobody may be told that there is nothing to lose
+        return Decision(
+            Reason.ANSWER_LOST,
+            f"node {intent.holder.node} began to initialise this server and left neither a whole answer nor "
+            f"{intent.threshold} shares in the store, but {', '.join(kept)}. Do not empty anything: bring back "
+            f"the missing ones, for example from a backup of the store, then remove '{record}' from it",
+            wait=seen.policy.period,
+            once=ExitCode.KEYS,
+            trouble=True,
+        )
     if not server.sealed and not server.recovery_seal:
         return Decision(
             Reason.ANSWER_LOST,
@@ -393,8 +402,8 @@ def _intent_without_answer(
         f"client can get it again. {elsewhere}If somebody else initialised this server and has its keys, put "
         f"them into the store and remove '{record}' from it. If nobody has them, the server holds no "
         "data that anybody can reach: stop it, empty its storage, start it again; the next round initialises "
-        "it anew. Nothing has to be removed from the store then. But first look whether the store has a left-over "
-        "of the answer (docs/storage.md)",
+        "it anew. Nothing has to be removed from the store then. But first look whether the store has a "
+        "left-over of the answer (docs/storage.md)",
         wait=seen.policy.period,
         once=ExitCode.KEYS,
         trouble=True,
