@@ -42,7 +42,6 @@ IN_PARENT = tuple(
 PASSAGES = [
     *IN_PARENT,
     *(f"init.key-stored:{number}" for number in range(2, 6)),
-    "unseal.before-share:3",
     "unseal.share-sent:3",
 ]
 INIT = ("--init", "--unseal-period=1s")
@@ -74,7 +73,7 @@ def test_killed_at_any_point_the_next_start_completes(at: str, server: Server, t
     assert_every_key_is_safe(server, tmp_path)
 
 
-@pytest.mark.parametrize("at", ["init.intent-recorded", "init.answer-stored", "init.key-stored:3"])
+@pytest.mark.parametrize("at", ["init.intent-recorded", "init.answer-stored"])
 def test_killed_twice_at_the_same_point_a_third_start_completes(
     at: str, server: Server, tmp_path: Path
 ) -> None:
@@ -164,7 +163,7 @@ def test_init_process_killed_before_it_was_needed_the_same_process_initialises(
 ) -> None:
     server.stop()
     with Program("unseal", *INIT, server=server, store=tmp_path) as program:
-        program.wait_for("the server does not answer")
+        program.wait_for("error checking if vault is sealed")
         os.kill(init_process(program), signal.SIGKILL)
         server.start()
         wait_finished(tmp_path)
@@ -188,7 +187,7 @@ def test_parent_killed_during_the_call_the_init_process_stores_the_answer_alone(
         with Program(
             "unseal", "--once", *INIT, server=server, address=proxy.address, store=tmp_path
         ) as second:
-            second.wait_for("is still running")
+            second.wait_for("has begun to initialise")
             assert second.wait().code == 0, second.log()
         wait_gone(child)
         assert proxy.count("PUT", "sys/init") == 1
@@ -214,7 +213,7 @@ def test_parent_killed_while_the_server_hangs_in_the_call_nothing_is_lost(
         assert_every_key_is_safe(server, tmp_path)
 
 
-@pytest.mark.parametrize("kill_at", [0.0, 0.005, 0.01, 0.02])
+@pytest.mark.parametrize("kill_at", [0.0, 0.01])
 def test_killed_at_a_moment_nobody_chose_nothing_is_lost(
     kill_at: float, server: Server, tmp_path: Path
 ) -> None:

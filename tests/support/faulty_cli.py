@@ -1,4 +1,4 @@
-"""``bank-vaults`` with a ``file`` store that fails as ordered: ``python -m tests.support.faulty_cli ARGUMENTS``.
+"""``bank-vaults`` on a store that fails as ordered: ``python -m tests.support.faulty_cli ARGUMENTS``.
 
 ``FAULTY_STORE`` names a file that holds ``FAULT OPERATIONS FROM [UNTIL]``: from the FROM-th call (from 1)
 of the operations (joined by ``+``) up to the UNTIL-th, the fault happens. Removing the file heals the
@@ -57,7 +57,7 @@ def _faulty(operation: str) -> None:
         if fault == "act-and-fail":
             raise StoreError(f"the file store cannot {operation} {name!r}: Input/output error")
         if fault == "truncate":
-            path = self._path(name)
+            path = Path(self._path(name))
             path.write_bytes(path.read_bytes()[:-1])
         return outcome
 
