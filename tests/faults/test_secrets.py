@@ -197,7 +197,7 @@ def test_store_errors_while_keys_are_in_hand(
     fault: str, log_format: str, server: Server, tmp_path: Path
 ) -> None:
     with FaultyProgram(fault, *verbose(log_format), server=server, store=tmp_path) as program:
-        program.wait_for("does not take its keys yet|error finishing the initialisation")
+        program.wait_for("does not take its keys yet|error initializing vault|error finishing")
         seen = process_texts(program.pid)
         program.heal()
         if fault.startswith("truncate"):  # the damaged name holds half a key: a human has to look
