@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -134,6 +135,23 @@ def test_init_before_the_server_listens_initialises_it_when_it_comes(
             assert program.stop() == 0
 
 
+def test_several_processes_initialise_one_server_once(any_server: Server, tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        programs = [
+            stack.enter_context(Program("unseal", "--init", server=any_server, store=tmp_path))
+            for _ in range(3)
+        ]
+        for program in programs:
+            program.wait_for("vault is unsealed")
+        _wait_journal_closed(tmp_path)
+        for program in programs:
+            assert program.stop() == 0
+        assert sum("vault is initialised, its keys are safe" in program.log() for program in programs) == 1
+    found = stored(tmp_path)
+    assert sorted(found) == ["vault-root", *(f"vault-unseal-{number}" for number in range(5))]
+    assert works(any_server, found["vault-root"])
+
+
 def test_unseal_with_a_wanted_root_token_unseals_first_and_then_replaces_the_token(
     any_server: Server, tmp_path: Path
 ) -> None:
@@ -191,7 +209,9 @@ def test_init_alone_that_may_not_store_the_token_says_that_it_is_thrown_away(
 
 
 def _wait_journal_closed(store: Path) -> None:
-    eventually(lambda: "vault-init-journal" not in stored(store), "the journal is closed")
+    eventually(
+        lambda: not any(name.startswith("vault-init") for name in stored(store)), "the journal is closed"
+    )
 
 
 def _root_tokens(server: Server, token: bytes) -> int:
