@@ -83,7 +83,13 @@ class KeyStoreContract:
     def test_values_under_different_names_do_not_touch_each_other(
         self, store: KeyStore, open_store: OpenStore
     ) -> None:
-        wanted = {names.ROOT, names.JOURNAL, names.ANSWER, *map(names.unseal, range(12)), names.recovery(1)}
+        wanted = {
+            names.ROOT,
+            names.journal(0),
+            names.ANSWER,
+            *map(names.unseal, range(12)),
+            names.recovery(1),
+        }
         for name in sorted(wanted):
             store.create(name, f"value of {name}".encode())
         reader = open_store()
@@ -98,15 +104,15 @@ class KeyStoreContract:
     def test_a_deleted_value_is_not_found_and_may_be_created_again(
         self, store: KeyStore, open_store: OpenStore
     ) -> None:
-        store.create(names.JOURNAL, b"first")
-        store.delete(names.JOURNAL)
-        assert not exists(open_store(), names.JOURNAL)
-        store.create(names.JOURNAL, b"second")
-        assert open_store().get(names.JOURNAL) == b"second"
+        store.create(names.journal(0), b"first")
+        store.delete(names.journal(0))
+        assert not exists(open_store(), names.journal(0))
+        store.create(names.journal(0), b"second")
+        assert open_store().get(names.journal(0)) == b"second"
 
     def test_deleting_what_is_not_there_is_success(self, store: KeyStore) -> None:
-        store.delete(names.JOURNAL)
-        store.delete(names.JOURNAL)
+        store.delete(names.journal(0))
+        store.delete(names.journal(0))
 
     def test_an_empty_store_lists_nothing(self, store: KeyStore) -> None:
         assert store.list() == frozenset()
@@ -130,7 +136,7 @@ class KeyStoreContract:
             client = open_store()
             start.wait()
             try:
-                client.create(names.JOURNAL, value)
+                client.create(names.journal(0), value)
                 won.append(value)
             except AlreadyExistsError:
                 lost.append(value)
@@ -141,7 +147,7 @@ class KeyStoreContract:
         for thread in threads:
             thread.join()
         assert (len(won), len(lost)) == (1, 7)
-        assert store.get(names.JOURNAL) == won[0]
+        assert store.get(names.journal(0)) == won[0]
 
     def test_a_reader_sees_the_old_or_the_new_value_never_a_mixture(
         self, store: KeyStore, open_store: OpenStore

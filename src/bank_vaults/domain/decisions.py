@@ -375,8 +375,8 @@ def _intent_without_answer(
         return Decision(
             Reason.ANSWER_LOST,
             f"node {intent.holder.node} began to initialise this server and left neither a whole answer nor "
-            f"{intent.threshold} shares in the store, but {', '.join(kept)}. Do not empty anything: bring back "
-            f"the missing ones, for example from a backup of the store, then remove '{record}' from it",
+            f"{intent.threshold} shares in the store, but {', '.join(kept)}. Do not empty anything: bring "
+            f"the missing ones back, for example from a backup of the store, then remove '{record}' from it",
             wait=seen.policy.period,
             once=ExitCode.KEYS,
             trouble=True,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bank_vaults.domain.backoff import delay, probe_pause
+from bank_vaults.domain.backoff import ask_pause, delay, probe_pause
 
 chances = st.floats(min_value=0, max_value=1, exclude_max=True)
 
@@ -35,6 +35,11 @@ def test_waiting_processes_drift_apart() -> None:
 @given(st.floats(min_value=-10, max_value=1e9), st.booleans())
 def test_a_probe_never_spins_and_never_sleeps_long(down: float, local: bool) -> None:
     assert 0.02 <= probe_pause(down, local=local) <= (0.05 if local else 1.0)
+
+
+@given(st.floats(min_value=-10, max_value=1e9))
+def test_a_server_that_answers_wrongly_is_not_flooded_and_not_forgotten(failing: float) -> None:
+    assert 0.05 <= ask_pause(failing) <= 5.0
 
 
 def test_a_server_on_this_host_is_probed_without_growing_pauses() -> None:

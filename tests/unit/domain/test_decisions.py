@@ -46,8 +46,9 @@ FRESH = ServerState(
 )
 SEALED = FRESH._replace(initialized=True, threshold=3, shares=5)
 UNSEALED = SEALED._replace(sealed=False)
-INTENT = Intent("http://vault:8200", Holder("vault-0", "boot", 17, 4711), 1.0, 300.0, 5, 3)
+INTENT = Intent("http://vault:8200", Holder("vault-0", "boot", "pid:[1]", 17, 4711), 1.0, 300.0, 5, 3)
 NOTHING = StoreState()
+ALL_SHARES = tuple(names.unseal(number) for number in range(5))
 INIT = Policy(init=True, node="vault-0")
 RAFT = INIT._replace(raft=True, leader_address="http://vault-0:8200")
 OTHER = RAFT._replace(first=False, node="vault-1")
@@ -103,7 +104,7 @@ def test_a_store_that_was_not_asked_is_not_taken_as_empty() -> None:
 
 
 @pytest.mark.parametrize("server", [FRESH, SEALED, UNSEALED])
-@pytest.mark.parametrize("policy", [Policy(), INIT, RAFT, INIT._replace(unseal=False)])
+@pytest.mark.parametrize("policy", [INIT, RAFT, INIT._replace(unseal=False)])
 def test_a_stored_answer_is_finished_before_anything_else(server: ServerState, policy: Policy) -> None:
     decision = _decide(server, StoreState(intent=INTENT, answer=True), policy)
     assert (decision.reason, decision.action) == (Reason.FINISH_INIT, Action.FINISH_KEYS)
@@ -133,37 +134,53 @@ GONE = [(Liveness.GONE, False), (Liveness.GONE, True), (Liveness.UNKNOWN, True)]
 
 @pytest.mark.parametrize("server", [SEALED, UNSEALED])
 @pytest.mark.parametrize(("holder", "expired"), GONE)
+@pytest.mark.parametrize("keys", [ALL_SHARES, ALL_SHARES[1:4], tuple(map(names.recovery, range(5)))])
 def test_a_journal_whose_keys_are_stored_is_closed(
-    server: ServerState, holder: Liveness, expired: bool
+    server: ServerState, holder: Liveness, expired: bool, keys: tuple[str, ...]
 ) -> None:
-    decision = _decide(
-        server, StoreState(keys=("vault-unseal-0",), intent=INTENT, holder=holder, expired=expired)
-    )
+    decision = _decide(server, StoreState(keys=keys, intent=INTENT, turn=1, holder=holder, expired=expired))
     assert (decision.reason, decision.action) == (Reason.CLOSE_JOURNAL, Action.CLOSE_JOURNAL)
 
 
+@pytest.mark.parametrize(
+    "keys",
+    [ALL_SHARES[:2], (names.unseal(0), names.recovery(1), names.recovery(2)), (names.spare_answer(7),)],
+)
+@pytest.mark.parametrize("server", [SEALED, UNSEALED])
+def test_nobody_is_told_to_empty_a_server_while_any_share_of_it_is_there(
+    server: ServerState, keys: tuple[str, ...]
+) -> None:
+    decision = _decide(server, StoreState(keys=keys, intent=INTENT, turn=1, holder=Liveness.GONE))
+    assert (decision.reason, decision.action, decision.once) == (Reason.ANSWER_LOST, None, ExitCode.KEYS)
+    assert "empty its storage" not in decision.sentence
+    assert ", ".join(keys) in decision.sentence
+
+
 @pytest.mark.parametrize(("holder", "expired"), GONE)
-def test_a_lost_answer_is_said_to_be_lost_with_what_to_do(holder: Liveness, expired: bool) -> None:
-    decision = _decide(SEALED, StoreState(intent=INTENT, holder=holder, expired=expired))
+@pytest.mark.parametrize("keys", [(), (names.ROOT,)])
+def test_a_lost_answer_is_said_to_be_lost_with_what_to_do(
+    holder: Liveness, expired: bool, keys: tuple[str, ...]
+) -> None:
+    decision = _decide(SEALED, StoreState(keys=keys, intent=INTENT, turn=1, holder=holder, expired=expired))
     assert (decision.reason, decision.action, decision.once) == (Reason.ANSWER_LOST, None, ExitCode.KEYS)
     assert "was lost" in decision.sentence
     assert "empty its storage" in decision.sentence
 
 
 def test_nobody_is_told_to_empty_a_server_before_asking_who_else_has_its_keys() -> None:
-    sentence = _decide(SEALED, StoreState(intent=INTENT, holder=Liveness.GONE)).sentence
+    sentence = _decide(SEALED, StoreState(intent=INTENT, turn=2, holder=Liveness.GONE)).sentence
     assert sentence.index("somebody else") < sentence.index("empty its storage")
-    assert names.JOURNAL in sentence
+    assert f"'{names.journal(1)}'" in sentence
 
 
 @pytest.mark.parametrize(("holder", "named"), [(Liveness.UNKNOWN, True), (Liveness.GONE, False)])
 def test_the_node_that_may_still_hold_the_answer_is_named(holder: Liveness, named: bool) -> None:
-    sentence = _decide(SEALED, StoreState(intent=INTENT, holder=holder, expired=True)).sentence
+    sentence = _decide(SEALED, StoreState(intent=INTENT, turn=1, holder=holder, expired=True)).sentence
     assert ("leave it running" in sentence) is named
 
 
 def test_an_unsealed_server_with_an_open_journal_is_not_said_to_be_lost() -> None:
-    decision = _decide(UNSEALED, StoreState(intent=INTENT, holder=Liveness.GONE))
+    decision = _decide(UNSEALED, StoreState(intent=INTENT, turn=1, holder=Liveness.GONE))
     assert (decision.reason, decision.once) == (Reason.ANSWER_LOST, ExitCode.KEYS)
     assert "empty its storage" not in decision.sentence
 
@@ -171,8 +188,9 @@ def test_an_unsealed_server_with_an_open_journal_is_not_said_to_be_lost() -> Non
 # a fresh server
 
 
-def test_a_fresh_server_without_init_is_left_alone() -> None:
-    decision = _decide(FRESH, policy=Policy())
+@pytest.mark.parametrize("store", [None, NOTHING, StoreState(answer=True)])
+def test_a_fresh_server_without_init_is_left_alone(store: StoreState | None) -> None:
+    decision = _decide(FRESH, store, Policy())
     assert (decision.reason, decision.once) == (Reason.NOT_INITIALISED, ExitCode.NOT_INITIALISED)
 
 
@@ -193,36 +211,58 @@ def test_a_store_with_keys_is_never_initialised_over(key: str) -> None:
     assert "Nothing was changed" in decision.sentence
 
 
-def test_an_initialisation_that_still_runs_is_not_disturbed() -> None:
-    decision = _decide(FRESH, StoreState(intent=INTENT, holder=Liveness.ALIVE))
+@pytest.mark.parametrize(
+    ("holder", "expired"), [(Liveness.ALIVE, False), (Liveness.ALIVE, True), (Liveness.UNKNOWN, False)]
+)
+def test_an_initialisation_that_still_runs_is_not_disturbed(holder: Liveness, expired: bool) -> None:
+    decision = _decide(FRESH, StoreState(intent=INTENT, turn=1, holder=holder, expired=expired))
     assert (decision.reason, decision.action) == (Reason.INIT_ELSEWHERE, None)
 
 
 def test_an_initialisation_of_another_node_is_waited_for_while_it_may_run() -> None:
-    decision = _decide(FRESH, StoreState(intent=INTENT), INIT._replace(node="vault-1"))
+    decision = _decide(FRESH, StoreState(intent=INTENT, turn=1), INIT._replace(node="vault-1"))
     assert (decision.reason, decision.action) == (Reason.INIT_ELSEWHERE, None)
     assert "vault-0" in decision.sentence
 
 
-@pytest.mark.parametrize(
-    ("holder", "expired"), [(Liveness.GONE, False), (Liveness.GONE, True), (Liveness.ALIVE, True)]
-)
+@pytest.mark.parametrize(("holder", "expired"), GONE)
 def test_an_abandoned_initialisation_of_this_node_is_taken_over(holder: Liveness, expired: bool) -> None:
-    decision = _decide(FRESH, StoreState(intent=INTENT, holder=holder, expired=expired))
+    decision = _decide(FRESH, StoreState(intent=INTENT, turn=1, holder=holder, expired=expired))
     assert decision.action is Action.INIT
 
 
 def test_an_abandoned_initialisation_of_another_node_is_taken_over_without_raft() -> None:
-    store = StoreState(intent=INTENT, expired=True)
+    store = StoreState(intent=INTENT, turn=1, expired=True)
     assert _decide(FRESH, store, INIT._replace(node="vault-1")).action is Action.INIT
 
 
 @pytest.mark.parametrize("leader", [Leader.NOT_ASKED, Leader.UNREACHABLE, Leader.NOT_INITIALISED])
 def test_another_node_s_raft_cluster_is_never_begun_a_second_time(leader: Leader) -> None:
-    store = StoreState(intent=INTENT, expired=True)
+    store = StoreState(intent=INTENT, turn=3, expired=True)
     decision = _decide(FRESH, store, OTHER, leader=leader)
     assert (decision.reason, decision.action, decision.once) == (Reason.INIT_ELSEWHERE, None, ExitCode.KEYS)
-    assert names.JOURNAL in decision.sentence
+    assert f"'{names.journal(2)}'" in decision.sentence
+
+
+def test_nothing_is_initialised_over_a_record_that_cannot_be_read() -> None:
+    decision = _decide(FRESH, StoreState(damage="the record 'vault-init-journal' is not JSON"))
+    assert (decision.reason, decision.action, decision.once) == (Reason.DAMAGED_RECORD, None, ExitCode.KEYS)
+    assert "is not JSON" in decision.sentence
+
+
+@pytest.mark.parametrize(("server", "action"), [(SEALED, Action.UNSEAL), (UNSEALED, None)])
+def test_a_record_that_cannot_be_read_does_not_keep_an_initialised_server_sealed(
+    server: ServerState, action: Action | None
+) -> None:
+    assert _decide(server, StoreState(damage="not JSON"), dispute="not JSON").action is action
+
+
+@pytest.mark.parametrize(("policy", "reason"), [
+    (INIT, Reason.UNSEALED), (INIT._replace(unseal=False), Reason.FINISH_INIT)
+])  # fmt: skip
+def test_a_dispute_over_keys_is_not_repeated_and_not_called_a_success(policy: Policy, reason: Reason) -> None:
+    decision = _decide(UNSEALED, StoreState(answer=True), policy, dispute="another key is there")
+    assert (decision.reason, decision.action, decision.once) == (reason, None, ExitCode.KEYS)
 
 
 # raft
@@ -242,6 +282,11 @@ def test_a_node_that_joined_waits_for_its_keys_and_then_joins_again() -> None:
     assert (soon.reason, soon.action) == (Reason.JOINED, None)
     late = _decide(FRESH, policy=OTHER, leader=Leader.INITIALISED, joined_at=NOW - PATIENCE_JOIN)
     assert late.action is Action.JOIN
+
+
+def test_a_node_that_its_leader_has_forgotten_joins_again() -> None:
+    assert _decide(SEALED, NOTHING, OTHER, join_forgotten=True).action is Action.JOIN
+    assert _decide(SEALED, NOTHING, INIT, join_forgotten=True).action is Action.UNSEAL
 
 
 @pytest.mark.parametrize(
@@ -448,13 +493,26 @@ servers = st.builds(
 intents = st.sampled_from(["vault-0", "vault-1"]).map(
     lambda node: INTENT._replace(holder=INTENT.holder._replace(node=node))
 )
+keys = st.sampled_from(
+    [
+        (),
+        (),
+        (names.ROOT,),
+        (names.unseal(0),),
+        ALL_SHARES,
+        (names.recovery(0), names.ROOT),
+        (names.spare_answer(7),),
+    ]
+)
 stores = st.builds(
     StoreState,
-    keys=st.sampled_from([(), (), (names.ROOT,), (names.unseal(0),), (names.recovery(0), names.ROOT)]),
+    keys=keys,
     intent=st.none() | intents,
+    turn=st.integers(1, 3),
     holder=liveness,
     expired=st.booleans(),
     answer=st.booleans(),
+    damage=st.sampled_from(["", "", "", "a record is not JSON"]),
     error=st.sampled_from(["", "", "", "permission denied"]),
 )
 policies = st.builds(
@@ -475,6 +533,8 @@ memories = st.builds(
     Memory,
     journal_closed=st.booleans(),
     keys_finished=st.booleans(),
+    dispute=st.sampled_from(["", "", "another key is there"]),
+    join_forgotten=st.booleans(),
     joined_at=st.none() | times,
     ha_joined=st.booleans(),
     uninitialised_since=st.none() | times,
@@ -526,8 +586,9 @@ def test_the_rules_that_hold_for_every_snapshot(seen: Snapshot) -> None:
         assert not store.answer
         assert seen.policy.init
         assert not (seen.policy.raft and (seen.policy.secondary or seen.leader is Leader.INITIALISED))
-        assert store.intent is None or store.expired or store.intent.holder.node == seen.policy.node
-        assert not (store.intent and store.holder is Liveness.ALIVE and not store.expired)
+        assert not store.damage
+        assert not store.holder_may_come
+        assert store.intent is None or not seen.policy.raft or store.intent.holder.node == seen.policy.node
     if action is Action.UNSEAL:
         assert isinstance(server, ServerState)
         assert server.initialized
@@ -536,18 +597,30 @@ def test_the_rules_that_hold_for_every_snapshot(seen: Snapshot) -> None:
         assert seen.policy.unseal
         assert not seen.policy.auto
         assert not server.recovery_seal
-        assert store is None or memory.keys_finished or not store.answer
+        assert store is None or memory.keys_finished or memory.dispute or not store.answer
     if action in (Action.FINISH_KEYS, Action.FINISH_TOKEN):
         assert store is not None
         assert store.answer
+        assert not memory.dispute
     if action is Action.CLOSE_JOURNAL:
         assert store is not None
-        assert store.keys
+        assert store.keys == ALL_SHARES
         assert not store.answer
         assert store.holder is not Liveness.ALIVE
-    if action in (Action.JOIN, Action.JOIN_HA):
+    if action is Action.JOIN:
         assert isinstance(server, ServerState)
-        assert server.initialized is (action is Action.JOIN_HA)
+        assert server.sealed or not server.initialized
+        assert seen.policy.init
+        assert seen.policy.raft
+    if action is Action.JOIN_HA:
+        assert isinstance(server, ServerState)
+        assert server.initialized
+        assert not server.sealed
+    if "empty its storage" in decision.sentence:
+        assert store is not None
+        assert set(store.keys) <= {names.ROOT}
+        assert not store.answer
+        assert not store.holder_may_come
     if action is Action.RESET:
         assert isinstance(server, ServerState)
         assert server.sealed
@@ -557,6 +630,7 @@ def test_the_rules_that_hold_for_every_snapshot(seen: Snapshot) -> None:
         assert isinstance(server, ServerState)
         assert server.initialized
         assert not (seen.policy.unseal and server.sealed)
+        assert not memory.dispute
 
 
 @given(snapshots)

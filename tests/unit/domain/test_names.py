@@ -29,7 +29,7 @@ def test_every_share_is_precious(index: int) -> None:
     "name",
     ["", "vault-roots", "xvault-root", "vault-root\n", "vault-unseal-", "vault-unseal-01", "vault-unseal--1",
      "vault-unseal-1x", "vault-unseal-\N{ARABIC-INDIC DIGIT ONE}", "vault-test",
-     names.JOURNAL, names.ANSWER, "README"],
+     names.journal(0), names.ANSWER, "README"],
 )  # fmt: skip
 def test_other_names_are_no_keys(name: str) -> None:
     assert not names.is_key(name)
@@ -47,8 +47,23 @@ def test_left_overs_of_both_programs_are_known() -> None:
     assert names.canary("a") != names.canary("b")
 
 
+def test_each_turn_has_a_name_of_its_own() -> None:
+    assert [names.journal(turn) for turn in range(3)] == [
+        "vault-init-journal",
+        "vault-init-journal-1",
+        "vault-init-journal-2",
+    ]
+
+
+def test_every_answer_is_known_as_one() -> None:
+    assert names.is_answer(names.ANSWER)
+    assert names.is_answer(names.spare_answer(7))
+    assert not names.is_answer("vault-init-answers")
+    assert not names.is_answer(names.journal(1))
+
+
 def test_no_two_kinds_of_names_meet() -> None:
-    made = [names.ROOT, names.JOURNAL, names.ANSWER, names.spare_answer(7), names.canary("x")]
+    made = [names.ROOT, names.journal(0), names.ANSWER, names.spare_answer(7), names.canary("x")]
     assert len({*made, names.unseal(0), names.recovery(0)}) == len(made) + 2
     assert not any(names.is_canary(name) for name in made[:4])
     assert [name for name in made if names.is_key(name)] == [names.ROOT]

@@ -65,7 +65,7 @@ def store(monkeypatch: pytest.MonkeyPatch) -> DevStore:
     return DevStore.open(NO_SETTINGS)
 
 
-@pytest.mark.parametrize("name", [names.unseal(0), names.recovery(0), names.JOURNAL, names.ANSWER, "x"])
+@pytest.mark.parametrize("name", [names.unseal(0), names.recovery(0), names.journal(0), names.ANSWER, "x"])
 def test_every_other_name_is_not_found(store: DevStore, name: str) -> None:
     with pytest.raises(NotFoundError, match=name):
         store.get(name)

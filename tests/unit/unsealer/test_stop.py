@@ -114,6 +114,24 @@ def test_a_signal_handler_may_ask_in_the_middle_of_a_wait(stop: Stop) -> None:
     assert stop.signal == signal.SIGUSR1
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_signals_that_end_programs_ask_for_the_end(stop: Stop, number: signal.Signals) -> None:
+    previous = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        stop.catch_signals()
+        signal.raise_signal(number)
+        assert stop.wait(_LONG) is Woken.STOP
+    finally:
+        for each, handler in previous.items():
+            signal.signal(each, handler)
+    assert stop.signal == number
+
+
+def test_a_wait_may_be_longer_than_the_kernel_counts(stop: Stop) -> None:
+    stop.request()
+    assert stop.wait(float("inf")) is Woken.STOP
+
+
 def test_a_closing_connection_ends_the_wait(stop: Stop) -> None:
     ours, theirs = socket.socketpair()
     with ours:
