@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -276,3 +277,20 @@ def test_killed_while_joining_a_raft_cluster_the_next_start_joins(
         assert nodes == {leader.name, node.name}
         assert sorted(stored(tmp_path)) == KEYS
         assert seal_status(leader)["cluster_id"] == seal_status(node)["cluster_id"]
+
+
+def test_several_programs_started_at_once_initialise_once_and_all_succeed(
+    server: Server, tmp_path: Path
+) -> None:
+    with FaultProxy(server) as proxy, ExitStack() as stack:
+        programs = [
+            stack.enter_context(
+                Program("unseal", "--once", *INIT, server=server, address=proxy.address, store=tmp_path)
+            )
+            for _ in range(3)
+        ]
+        for program in programs:
+            done = program.wait()
+            assert done.code == 0, done.log
+        assert proxy.count("PUT", "sys/init") == 1
+    assert_every_key_is_safe(server, tmp_path)
