@@ -164,6 +164,8 @@ class Memory(NamedTuple):
     foreign_nonce: str = ""
     foreign_progress: int = 0
     foreign_since: float = 0.0
+    own_nonce: str = ""
+    """The unseal attempt that we began and did not end, because a call failed."""
     accepted_at: float | None = None
     join_forgotten: bool = False
     """The raft leader does not know any more that this node asked to join: it has been restarted since."""
@@ -434,6 +436,10 @@ def _sealed(seen: Snapshot, server: ServerState) -> Decision:
             Reason.WAIT_RAFT_LEADER,
             "the keys were accepted; waiting for the raft leader to let this node in",
             wait=_SOON,
+        )
+    if server.progress and server.nonce and server.nonce == memory.own_nonce:
+        return Decision(
+            Reason.RESET, "our own unseal attempt was interrupted: beginning it again", Action.RESET
         )
     if server.progress:
         unchanged = (

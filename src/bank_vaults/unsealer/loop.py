@@ -97,6 +97,7 @@ class ServerLoop:
         self._once = False
         self._intent_seen: tuple[Intent, float] | None = None
         self._refused_shares = 0
+        self._interrupted = False
         self._reconsider_at = 0.0
         self._reported_at = 0.0
 
@@ -189,6 +190,9 @@ class ServerLoop:
                 accepted_at=None, joined_at=None, foreign_nonce="", foreign_progress=0, retry_at=0.0
             )
         else:
+            if self._interrupted:
+                self._interrupted = False
+                memory = memory._replace(own_nonce=server.nonce)
             if (server.nonce, server.progress) != (memory.foreign_nonce, memory.foreign_progress):
                 memory = memory._replace(
                     foreign_nonce=server.nonce, foreign_progress=server.progress, foreign_since=now
@@ -268,7 +272,9 @@ class ServerLoop:
         try:
             self._carry_out(action, snapshot)
         except MalformedRecordError as error:
-            self._dispute(str(error))
+            spares = [name for name in snapshot.store.keys if names.is_answer(name)] if snapshot.store else []
+            hint = f". Another answer is in {', '.join(spares)}: see docs/storage.md" if spares else ""
+            self._dispute(f"{error}{hint}")
         except StoreError as error:
             self._store = None  # the next try gets a fresh client
             self._count_store_error(action.value)
@@ -285,6 +291,7 @@ class ServerLoop:
                 self._stop.request_restart()
         except (VaultError, InitFailedError, JoinError) as error:
             if action is Action.UNSEAL:
+                self._interrupted = True
                 self._metrics.count_unseal(self.server.name, "error", 0.0)
             self._failed(action, str(error), ExitCode.FAILURE)
 
