@@ -16,9 +16,13 @@ Verdict = tuple[bool, tuple[str, ...]]
 """Whether all is well, and one sentence for each thing that is not."""
 
 
+_SLOWEST = 180.0
+"""Seconds: a cycle may enter shares one after the other, and a paused server takes 60 s for one."""
+
+
 def cycle_limit(period: float) -> float:
     """How long a loop with this pause between cycles may take for one cycle, in seconds."""
-    return max(30.0, 3 * period)
+    return max(_SLOWEST, 3 * period)
 
 
 class Health:

@@ -34,7 +34,7 @@ def _usable(metrics: Metrics, server: str) -> None:
     metrics.observe_server(server, up=True, initialized=True, sealed=False, leader=None)
 
 
-@pytest.mark.parametrize(("period", "limit"), [(0.5, 30.0), (5.0, 30.0), (10.0, 30.0), (60.0, 180.0)])
+@pytest.mark.parametrize(("period", "limit"), [(0.5, 180.0), (5.0, 180.0), (60.0, 180.0), (100.0, 300.0)])
 def test_the_limit_is_three_periods_but_not_below_half_a_minute(period: float, limit: float) -> None:
     assert cycle_limit(period) == limit
 
