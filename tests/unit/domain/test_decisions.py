@@ -395,6 +395,14 @@ def test_an_attempt_of_others_is_never_reset_for_keys_that_were_refused() -> Non
     assert "left alone" in decision.sentence
 
 
+def test_our_own_interrupted_attempt_is_begun_again_at_once() -> None:
+    decision = _decide(HALF_DONE, own_nonce="n-1")
+    assert (decision.reason, decision.action) == (Reason.RESET, Action.RESET)
+    assert "our own" in decision.sentence
+    assert _decide(HALF_DONE, own_nonce="n-0").action is None
+    assert _decide(HALF_DONE._replace(nonce=""), own_nonce="").action is None
+
+
 # init alone
 
 
@@ -541,6 +549,7 @@ memories = st.builds(
     foreign_nonce=words,
     foreign_progress=st.integers(0, 5),
     foreign_since=times,
+    own_nonce=words,
     accepted_at=st.none() | times,
     keys_refused=st.booleans(),
     failures=st.integers(0, 10**6),
@@ -625,7 +634,7 @@ def test_the_rules_that_hold_for_every_snapshot(seen: Snapshot) -> None:
         assert isinstance(server, ServerState)
         assert server.sealed
         assert server.progress
-        assert not memory.keys_refused
+        assert not memory.keys_refused or server.nonce == memory.own_nonce != ""
     if decision.once is ExitCode.OK and decision.reason is not Reason.BACK_OFF:
         assert isinstance(server, ServerState)
         assert server.initialized
