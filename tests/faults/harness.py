@@ -23,6 +23,8 @@ SHARES = tuple(f"vault-unseal-{number}" for number in range(5))
 KEYS = sorted([*SHARES, "vault-root"])
 LOST = "the answer with its keys was lost before it could be stored"
 WANTED = "wanted-by-the-operator"
+IMPORTS = {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), *sys.path])}
+"""The environment in which a program finds the drivers of these tests."""
 
 
 class HookedProxy(FaultProxy):
@@ -159,7 +161,13 @@ class FaultyProgram(GroupProgram):
     module = "tests.support.faulty_cli"
 
     def __init__(
-        self, fault: str, *flags: str, server: Server, store: Path, address: str | None = None
+        self,
+        fault: str,
+        *flags: str,
+        server: Server,
+        store: Path,
+        address: str | None = None,
+        metrics: bool = False,
     ) -> None:
         self._scratch = tempfile.TemporaryDirectory(prefix="bv-plan-")
         self._plan = Path(self._scratch.name) / "plan"
@@ -170,10 +178,8 @@ class FaultyProgram(GroupProgram):
             server=server,
             store=store,
             address=address,
-            environment={
-                VARIABLE: str(self._plan),
-                "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), *sys.path]),
-            },
+            metrics=metrics,
+            environment={VARIABLE: str(self._plan), **IMPORTS},
         )
 
     def heal(self) -> None:
@@ -184,5 +190,42 @@ class FaultyProgram(GroupProgram):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._plan.unlink(missing_ok=True)  # so that an init process that still holds an answer ends
+        super().__exit__(kind, error, trace)
+        self._scratch.cleanup()
+
+
+class HesitatingProgram(GroupProgram):
+    """The program held at one call of its store (tests/faults/hesitating_cli.py), until told to go on.
+
+    ``at`` is the operation and the name, for example ``"create vault-init-journal"``; empty: nowhere.
+    """
+
+    module = "tests.faults.hesitating_cli"
+
+    def __init__(self, at: str, *flags: str, server: Server, store: Path, address: str | None = None) -> None:
+        self._scratch = tempfile.TemporaryDirectory(prefix="bv-hold-")
+        self._place = Path(self._scratch.name)
+        super().__init__(
+            "unseal",
+            *flags,
+            server=server,
+            store=store,
+            address=address,
+            environment=({"HESITATING": f"{at} {self._place}"} if at else {}) | IMPORTS,
+        )
+
+    def wait_held(self) -> None:
+        """Wait until it stands there."""
+        eventually(lambda: (self._place / "reached").exists() or self.ended, "the program is held")
+        assert not self.ended, self.log()
+
+    def go(self) -> None:
+        """Let it go on."""
+        (self._place / "go").touch()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.go()
         super().__exit__(kind, error, trace)
         self._scratch.cleanup()

@@ -324,7 +324,8 @@ class ServerLoop:
         self._succeeded()
 
     def _initialise(self, state: ServerState, store: StoreState | None) -> None:
-        self._memory = self._memory._replace(keys_finished=False)
+        # What was known of an earlier cluster of this server and store says nothing of the new one.
+        self._memory = self._memory._replace(keys_finished=False, journal_closed=False, dispute="")
         try:
             self.server.initialiser.begin(state, turn=store.turn if store else 0, may_go=self._may_go)
             self._finish_keys(close=True)
@@ -408,6 +409,7 @@ class ServerLoop:
         )
         prefix = {
             Action.UNSEAL: "error unsealing vault: ",
+            Action.RESET: "error unsealing vault: ",
             Action.INIT: "error initializing vault: ",
             Action.JOIN: "error joining leader vault: ",
             Action.JOIN_HA: "error joining leader vault: ",
