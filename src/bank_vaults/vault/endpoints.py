@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import NamedTuple
 
 from bank_vaults.domain.secrets import Secret
@@ -97,14 +98,14 @@ def _split(text: str) -> _Url:
         raise ValueError
     authority, slash, path = rest.partition("/")
     userinfo, at, place = authority.rpartition("@")
-    if place.startswith("["):  # an IPv6 address
+    if place.startswith("["):
         host, bracket, after = place[1:].partition("]")
         colon, digits = after[:1], after[1:]
-        if not bracket or ":" not in host or colon not in ("", ":"):
+        if not bracket or colon not in ("", ":") or not _is_ipv6(host):
             raise ValueError
     else:
         host, colon, digits = place.partition(":")
-    if "[" in host or "]" in host:
+    if not frozenset("[]").isdisjoint(userinfo + host):
         raise ValueError
     if digits and not (digits.isascii() and digits.isdecimal() and 1 <= int(digits) <= 65535):
         raise ValueError
@@ -112,3 +113,13 @@ def _split(text: str) -> _Url:
     name, percent, zone = host.partition("%")  # a zone is the name of a network device, of either case
     host = name.lower() + percent + zone
     return _Url(scheme.lower(), userinfo if at else None, host, port, slash + path)
+
+
+def _is_ipv6(text: str) -> bool:
+    """Whether this is an IPv6 address, with a zone or without (RFC 4007, 11)."""
+    address, percent, zone = text.partition("%")
+    try:
+        socket.inet_pton(socket.AF_INET6, address)
+    except (OSError, UnicodeEncodeError):
+        return False
+    return not percent or (zone != "" and "%" not in zone)

@@ -1,8 +1,9 @@
 """Reading HTTP/1.1 answers (RFC 9112): bytes in, an answer or an error out. No sockets here.
 
 In place of ``http.client``, whose imports alone take longer than the first question to a server may.
-Tolerated are lines that end with LF alone (2.2), folded fields (5.2) and a status line without a reason (4);
-everything else that the RFC does not allow is refused, above all what leaves the end of an answer in doubt.
+Tolerated are lines that end with LF alone (2.2; not behind the data of a chunk), folded fields (5.2) and a
+status line without a reason (4). Everything else that the RFC does not allow is refused, above all what
+leaves the end of an answer in doubt.
 """
 
 from __future__ import annotations
@@ -122,7 +123,7 @@ class Reader:
             if len(body) + size > MAX_BODY:
                 raise TooLargeError
             body += self._exactly(size)
-            if self._line():
+            if self._exactly(2) != b"\r\n":
                 raise MalformedError("a chunk longer than it says")
         self._fields()
         return bytes(body)

@@ -8,6 +8,9 @@ import os
 import select
 import socket
 import ssl
+import struct
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,8 +20,10 @@ import pytest
 import trustme
 
 from bank_vaults.domain.secrets import Secret
-from bank_vaults.vault.client import Response, VaultClient
+from bank_vaults.vault.client import Response, VaultClient, _Call
 from bank_vaults.vault.config import ClientConfig
+from bank_vaults.vault.connection import ConnectError, Connection, ExchangeError
+from bank_vaults.vault.endpoints import Endpoint
 from bank_vaults.vault.errors import (
     DeniedError,
     FatalError,
@@ -30,6 +35,7 @@ from bank_vaults.vault.errors import (
     VaultError,
 )
 from bank_vaults.vault.http1 import MAX_BODY
+from bank_vaults.vault.tls import Tls, TlsConnection
 from tests.support.fakehttp import FakeServer, Step, reply
 
 OK = Step(reply(200, {"sealed": True}))
@@ -609,6 +615,15 @@ def test_a_connection_closed_while_idle_loses_no_request(connect: Connect, metho
     assert server.connections == 2
 
 
+def test_a_connection_reset_while_idle_loses_no_request(connect: Connect) -> None:
+    with FakeServer(Step(reply(200, {}), then="reset"), OK) as server:
+        client = connect(server)
+        client.request("GET", "x")
+        wait_readable(client)
+        assert client.request("PUT", "x", retries=0).data == {"sealed": True}
+    assert server.connections == 2
+
+
 def test_unasked_bytes_on_an_idle_connection_are_never_taken_for_an_answer(connect: Connect) -> None:
     with FakeServer(Step(reply(200, {}) + reply(200, {"forged": True})), OK) as server:
         client = connect(server)
@@ -830,6 +845,53 @@ def test_a_server_that_hangs_up_in_the_handshake_is_transient(connect: Connect) 
             connect(address).connect(SHORT)
 
 
+def test_a_server_that_resets_the_handshake_is_transient(connect: Connect) -> None:
+    def reset(listener: socket.socket) -> None:
+        connected, _ = listener.accept()
+        with connected:
+            connected.recv(1)
+            connected.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        talker = threading.Thread(target=reset, args=(listener,))
+        talker.start()
+        client = connect(f"https://127.0.0.1:{listener.getsockname()[1]}")
+        with pytest.raises(TransientError, match="TLS: no connection: Connection reset"):
+            client.request("GET", "x", retries=0)
+        talker.join(LONG)
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        ("TLSV13_ALERT_CERTIFICATE_REQUIRED", "VAULT_CLIENT_CERT and VAULT_CLIENT_KEY"),
+        ("TLSV1_ALERT_UNKNOWN_CA", "does it accept the certificate in VAULT_CLIENT_CERT"),
+        ("BAD_RECORD_TYPE", "TLS: BAD_RECORD_TYPE"),
+        (None, "TLS: failed"),
+    ],
+)
+def test_what_tls_refuses_after_the_handshake_is_permanent_with_a_next_step(reason: Any, words: str) -> None:
+    cause = ssl.SSLError(1, "text")
+    cause.reason = reason
+    near, far = socket.socketpair()
+    with near, far:
+        why, permanent = TlsConnection(near, lambda: 0.0).explain(cause)
+    assert words in why
+    assert permanent
+
+
+def test_a_limit_that_ends_between_connection_and_handshake_is_kept() -> None:
+    near, far = socket.socketpair()
+    with near, far, pytest.raises(ConnectError, match="did not complete the handshake"):
+        Tls(ClientConfig(), lambda: 10.0).secure(near, Endpoint("https", "h", 443), 10.0)
+
+
+def test_a_limit_that_ends_while_sending_is_kept() -> None:
+    near, far = socket.socketpair()
+    with near, far, pytest.raises(ExchangeError, match="time limit"):
+        Connection(near, lambda: 10.0).exchange("GET", b"GET", 10.0)
+
+
 def test_a_cut_without_the_goodbye_of_tls_is_no_end_of_an_answer(connect: Connect, ca: trustme.CA) -> None:
     step = Step(b'HTTP/1.0 200 OK\r\n\r\n{"a": 1}', then="reset")
     with (
@@ -916,8 +978,9 @@ def test_each_attempt_is_one_line_at_debug_level_and_no_secret_shows(
         ("PUT", "sys/init", 200),
     ]
     assert all(f["milliseconds"] >= 0 for f in fields)
+    call = _Call("PUT", "sys/init", "/v1/sys/init", "X-Vault-Token: t0ken", b"sh4re")
     for secret in ("t0ken", "sh4re", "k3y"):
-        assert secret not in caplog.text + repr(fields) + repr(client)
+        assert secret not in caplog.text + repr(fields) + repr((client, answer, call))
 
 
 def test_a_client_knows_its_address_and_the_default_pauses_are_those_of_the_go_client() -> None:
@@ -931,12 +994,24 @@ def test_a_client_knows_its_address_and_the_default_pauses_are_those_of_the_go_c
     assert pauses[3] == 60.0
 
 
-def test_importing_the_errors_and_settings_costs_no_http_client() -> None:
-    import subprocess
-    import sys
+_HEAVY = {"ssl", "http.client", "email", "urllib", "dataclasses", "inspect", "pathlib", "ipaddress", "random"}
 
-    code = "import sys, bank_vaults.vault.config; print('http.client' in sys.modules, 'ssl' in sys.modules)"
-    run = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=dict(os.environ)
+
+def test_a_plain_call_imports_nothing_heavy() -> None:
+    code = (
+        "import sys, bank_vaults.vault.client as client, bank_vaults.vault.config as config\n"
+        "import bank_vaults.vault.sys\n"
+        "settings, _ = config.from_environment({'VAULT_ADDR': sys.argv[1], 'VAULT_CLIENT_TIMEOUT': '20s'})\n"
+        "print(client.VaultClient(settings).request('GET', 'sys/seal-status').status, *sys.modules)"
     )
-    assert run.stdout.split() == ["False", "False"]
+    with FakeServer(OK) as server:
+        run = subprocess.run(
+            [sys.executable, "-S", "-W", "ignore", "-c", code, server.address],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={"PYTHONPATH": os.pathsep.join(sys.path)},
+        )
+    status, *modules = run.stdout.split()
+    assert status == "200"
+    assert _HEAVY.intersection(modules) == set()

@@ -81,6 +81,29 @@ def test_the_name_of_a_network_device_keeps_its_case() -> None:
     assert parse_address("https://[FE80::1%Eth0]:8200", "X").host == "fe80::1%Eth0"
 
 
+@pytest.mark.parametrize(
+    "host",
+    [
+        "[]",
+        "[::1",
+        "[::1]x",
+        "[::1]]",
+        "[h]",
+        "[h:1]",
+        "[127.0.0.1]",
+        "[::1%]",
+        "[::1%a%b]",
+        "[::\udcff]",
+        "h]",
+        "[@h",
+    ],
+)
+def test_brackets_hold_an_ipv6_address_and_nothing_else(host: str) -> None:
+    for parse in (parse_address, parse_proxy):
+        with pytest.raises(ConfigError):
+            parse(f"http://{host}:1", "X")
+
+
 def test_an_address_in_parts_shows_no_password() -> None:
     assert "pa55" not in repr(_split("http://user:pa55@h:1/p"))
 
