@@ -217,6 +217,16 @@ def test_two_nodes_that_find_the_same_abandoned_intent_do_not_both_take_it_over(
         assert_every_key_is_safe(one, tmp_path)
 
 
+def test_keys_that_come_between_the_look_at_the_server_and_at_the_store_are_not_another_cluster_s(
+    server: Server, tmp_path: Path
+) -> None:
+    with HesitatingProgram(f"get {JOURNAL}", *ONCE, server=server, store=tmp_path) as late:
+        late.wait_held()
+        assert run("unseal", *ONCE, server=server, store=tmp_path).code == 0
+        late.go()
+        assert late.wait().code == 0, late.log()
+
+
 # 5, 12: when an intent has run out
 
 

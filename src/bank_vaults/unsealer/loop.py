@@ -131,13 +131,14 @@ class ServerLoop:
 
     def _observe(self) -> Snapshot:
         server = self._look_at_server()
-        now = time.monotonic()
-        self._remember_server(server, now)
         if isinstance(server, ServerState) and server.sealed:
             self._reconsider(server)
         store = None
         if isinstance(server, ServerState) and self._needs_store(server):
             store = self._look_at_store(server)
+            if not server.initialized and (store.keys or store.answer):
+                # They may have come with the initialisation of this very server, after the look at it.
+                server = self._look_at_server()
         leader = Leader.NOT_ASKED
         if isinstance(server, ServerState) and not server.initialized:
             policy = self.server.policy
@@ -151,6 +152,11 @@ class ServerLoop:
         return not self._memory.journal_closed
 
     def _look_at_server(self) -> ServerState | Unreachable:
+        server = self._ask_server()
+        self._remember_server(server, time.monotonic())
+        return server
+
+    def _ask_server(self) -> ServerState | Unreachable:
         sys, name = self.server.sys, self.server.name
         try:
             if self._down_since is not None:
