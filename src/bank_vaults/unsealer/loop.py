@@ -353,7 +353,8 @@ class ServerLoop:
             self._refused(Action.RESET, missing, state)
         else:
             self.server.sys.reset_unseal()
-            self._succeeded()
+            if self._memory.failed_action is Action.RESET:  # the pause of an unsealing that failed stays
+                self._succeeded()
 
     def _refused(self, action: Action, sentence: str, state: ServerState) -> None:
         self._memory = self._memory._replace(keys_refused=True)
