@@ -99,9 +99,7 @@ class Endpoints:
             thread.join()
 
     def _accept(self, listener: socket.socket) -> None:
-        from bank_vaults.telemetry import handler  # http.server: 8 ms that the start need not wait for
-
-        pages = handler.Pages(self._metrics, self._health)
+        pages = None
         while not self._stopping.is_set():
             try:
                 connection, peer = listener.accept()
@@ -109,6 +107,10 @@ class Endpoints:
                 self._stopping.wait(_ACCEPT_PAUSE)
                 continue
             deadline = time.monotonic() + REQUEST_LIMIT
+            # Not before somebody asks: http.server takes 40 ms, which this thread would take from the start.
+            from bank_vaults.telemetry import handler
+
+            pages = pages or handler.Pages(self._metrics, self._health)
             self._dispatch(connection, partial(handler.serve, connection, peer, pages, deadline))
 
     def _dispatch(self, connection: socket.socket, serve: Callable[[], None]) -> None:
