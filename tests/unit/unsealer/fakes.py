@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -214,18 +214,18 @@ class House:
         return set(self.store.list())
 
 
-def racing(count: int, what: Callable[[int], object]) -> Iterator[object]:
-    """The results of ``what(number)`` in so many threads that start at once."""
-    results: list[object] = []
+def racing(count: int, what: Callable[[int], object]) -> list[tuple[int, object]]:
+    """``(number, what(number))`` of so many threads that start at once."""
+    results: list[tuple[int, object]] = []
     barrier = threading.Barrier(count)
 
     def run(number: int) -> None:
         barrier.wait()
-        results.append(what(number))
+        results.append((number, what(number)))
 
     threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    yield from results
+    return results
