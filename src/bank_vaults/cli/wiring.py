@@ -8,10 +8,10 @@ from collections.abc import Callable
 from functools import partial
 
 from bank_vaults.cli.errors import UsageError
-from bank_vaults.domain.decisions import Policy
 from bank_vaults.domain.durations import format_duration
 from bank_vaults.domain.secrets import Secret
 from bank_vaults.domain.settings import Settings
+from bank_vaults.domain.snapshot import Policy
 from bank_vaults.keystores.base import KeyStore
 from bank_vaults.keystores.registry import open_store
 from bank_vaults.telemetry.metrics import Metrics

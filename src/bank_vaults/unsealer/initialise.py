@@ -31,6 +31,7 @@ from bank_vaults.telemetry.failpoints import failpoint
 from bank_vaults.telemetry.metrics import Metrics
 from bank_vaults.unsealer import journal
 from bank_vaults.unsealer.init_call import HelperGoneError, InitCall, InitFailedError, StoreTrouble
+from bank_vaults.unsealer.unseal import ShareSource
 from bank_vaults.vault.errors import UnsupportedError, VaultError
 from bank_vaults.vault.sys import Sys
 
@@ -54,6 +55,19 @@ class InitOptions(NamedTuple):
     root_token: Secret | None
     replace_token: bool
     """Whether the first root token is replaced or revoked once the server is unsealed."""
+
+
+class _AnswerShares:
+    """The shares of an answer under the names they are about to get."""
+
+    def __init__(self, answer: InitAnswer) -> None:
+        self._shares = dict(answer.named_shares())
+
+    def get(self, name: str) -> bytes:
+        """See KeyStore.get."""
+        if name not in self._shares:
+            raise NotFoundError(f"the answer of sys/init has no '{name}'")
+        return self._shares[name].reveal_bytes()
 
 
 class Initialiser:
@@ -121,6 +135,14 @@ class Initialiser:
             "vault is initialised, its keys are safe in the key store",
             extra={"fields": {"exposed_ms": round(exposed * 1000, 1)}},
         )
+
+    def shares(self) -> ShareSource | None:
+        """The shares of the stored answer, before they are under their own names; None without an answer.
+
+        Raises StoreError, MalformedRecordError.
+        """
+        answer = self._answer(self._open_store())
+        return None if answer is None else _AnswerShares(answer)
 
     def finish_keys(self, *, close: bool = True) -> bool:
         """From a stored answer to every key under its own name, read back. False: there is no answer.

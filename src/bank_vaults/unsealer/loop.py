@@ -8,44 +8,27 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from bank_vaults.domain import backoff, names
-from bank_vaults.domain.decisions import (
-    Action,
-    Decision,
-    Leader,
-    Memory,
-    Policy,
-    Reason,
-    Snapshot,
-    StoreState,
-    Unreachable,
-    decide,
-)
+from bank_vaults.domain.decisions import Decision, Reason, decide
 from bank_vaults.domain.exitcodes import ExitCode
-from bank_vaults.domain.journal import Intent, Liveness, MalformedRecordError
+from bank_vaults.domain.journal import MalformedRecordError
 from bank_vaults.domain.server import ServerState
-from bank_vaults.keystores.base import KeyStore, StoreError, exists
+from bank_vaults.domain.snapshot import Action, Leader, Memory, Policy, Snapshot, StoreState, Unreachable
+from bank_vaults.keystores.base import KeyStore, StoreError
 from bank_vaults.telemetry.logs import redact
 from bank_vaults.telemetry.metrics import Metrics
-from bank_vaults.unsealer import journal
-from bank_vaults.unsealer.holder import liveness
 from bank_vaults.unsealer.init_call import HelperGoneError, InitFailedError
 from bank_vaults.unsealer.initialise import Initialiser, KeysConflictError
+from bank_vaults.unsealer.observe import Observer
 from bank_vaults.unsealer.raft import JoinError, Raft
 from bank_vaults.unsealer.stop import Stop, Woken
-from bank_vaults.unsealer.unseal import Outcome, fingerprint, missing_shares, unseal_round
-from bank_vaults.vault.errors import TransientError, VaultError
+from bank_vaults.unsealer.unseal import Outcome, ShareSource, fingerprint, missing_shares, unseal_round
+from bank_vaults.vault.errors import VaultError
 from bank_vaults.vault.sys import Sys
 
 log = logging.getLogger(__name__)
 
-_CONNECT = 1.0
-"""Seconds for a probe of a server that is away."""
-
 _RECONSIDER_EVERY = 5.0
 """Seconds between two looks at whether the store holds other shares than those refused."""
-
-_LEADER_EVERY = 5.0
-"""Seconds between two questions to sys/leader, which only metrics need."""
 
 _FIRST_PAUSE = 0.5
 """Seconds of back-off after the first failure of an action; at most ``--unseal-period`` later on."""
@@ -84,18 +67,13 @@ class ServerLoop:
         self.decision: Decision | None = None
         self.critical = False
         """True while an initialisation runs, which must not be cut."""
-        self._open_store = open_store
-        self._store: KeyStore | None = None
-        self._mode = "unknown"
+        self._observer = Observer(server.name, server.sys, open_store, metrics)
         self._metrics = metrics
         self._stop = stop
         self._memory = Memory()
-        self._down_since: float | None = None
-        self._leader_asked = float("-inf")
         self._deaf = False
         self._announced = False
         self._once = False
-        self._intent_seen: tuple[Intent, float] | None = None
         self._refused_shares = 0
         self._interrupted = False
         self._reconsider_at = 0.0
@@ -152,125 +130,28 @@ class ServerLoop:
         return not self._memory.journal_closed
 
     def _look_at_server(self) -> ServerState | Unreachable:
-        server = self._ask_server()
-        self._remember_server(server, time.monotonic())
+        server, now, accepted_at = self._observer.look_at_server(), time.monotonic(), self._memory.accepted_at
+        self._memory = self._memory.after_look(server, now, interrupted=self._interrupted)
+        if isinstance(server, ServerState):
+            self._interrupted = False
+            if not server.sealed and accepted_at is not None:  # the raft leader has let it in
+                self._count_success(now - accepted_at)
         return server
 
-    def _ask_server(self) -> ServerState | Unreachable:
-        sys, name = self.server.sys, self.server.name
-        try:
-            if self._down_since is not None:
-                sys.client.connect(_CONNECT)
-            state = sys.seal_status()
-        except VaultError as error:
-            if self._down_since is None:
-                self._down_since = time.monotonic()
-            self._metrics.observe_server(name, up=False, initialized=None, sealed=None, leader=None)
-            away = isinstance(error, TransientError) and error.status is None and not error.outcome_unknown
-            return Unreachable(str(error), away)
-        self._down_since = None
-        self._metrics.observe_server(
-            name,
-            up=True,
-            initialized=state.initialized,
-            sealed=state.sealed,
-            leader=self._look_at_leader(state),
-        )
-        return state
-
-    def _look_at_leader(self, state: ServerState) -> bool | None:
-        if state.sealed or time.monotonic() - self._leader_asked < _LEADER_EVERY:
-            return None
-        self._leader_asked = time.monotonic()
-        try:
-            return self.server.sys.leader().is_self
-        except VaultError as error:
-            log.debug("error checking if vault is leader", extra={"fields": {"error": str(error)}})
-            return None
-
-    def _remember_server(self, server: ServerState | Unreachable, now: float) -> None:
-        memory = self._memory
-        if isinstance(server, Unreachable):
-            # Whatever was half done there is gone with the server; its return is a new chance.
-            memory = memory._replace(
-                accepted_at=None, joined_at=None, foreign_nonce="", foreign_progress=0, retry_at=0.0
-            )
-        else:
-            if self._interrupted:
-                self._interrupted = False
-                memory = memory._replace(own_nonce=server.nonce)
-            if (server.nonce, server.progress) != (memory.foreign_nonce, memory.foreign_progress):
-                memory = memory._replace(
-                    foreign_nonce=server.nonce, foreign_progress=server.progress, foreign_since=now
-                )
-            if server.initialized:
-                memory = memory._replace(uninitialised_since=None)
-            elif memory.uninitialised_since is None:
-                memory = memory._replace(uninitialised_since=now)
-            if not server.sealed:
-                if memory.accepted_at is not None:  # the raft leader has let it in
-                    self._unsealed(now - memory.accepted_at)
-                memory = memory._replace(accepted_at=None, keys_refused=False)
-        self._memory = memory
-
     def _look_at_store(self, server: ServerState) -> StoreState:
-        try:
-            store = self._opened()
-            row = journal.read(store)
-            # The order counts: a holder that is gone by now stores nothing any more, so an answer that is
-            # looked for afterwards and is not there was lost. The other way round it may just have come.
-            holder = self._liveness(row.intent)
-            if server.initialized and row.intent is None:
-                found = frozenset({names.ANSWER}) if exists(store, names.ANSWER) else frozenset()
-            else:
-                found = store.list()
-        except StoreError as error:
-            self._count_store_error("read")
-            return StoreState(error=str(error))
-        except MalformedRecordError as error:
-            if server.initialized:
-                self._dispute(str(error))
-            return StoreState(damage=str(error))
-        if server.initialized and row.intent is None and not found:
+        initialiser = self.server.initialiser
+        store = self._observer.look_at_store(server, initialiser.call)
+        if server.initialized and store.damage:
+            self._dispute(store.damage)
+        elif server.initialized and store == StoreState():
             self._memory = self._memory._replace(journal_closed=True)
-            self.server.initialiser.dismiss_call()
-        spares = sorted(name for name in found if names.is_answer(name) and name != names.ANSWER)
-        return StoreState(
-            keys=(*names.keys_in(found), *spares),
-            intent=row.intent,
-            turn=row.turn,
-            holder=holder,
-            expired=self._expired(row.intent),
-            answer=names.ANSWER in found,
-        )
-
-    def _expired(self, intent: Intent | None) -> bool:
-        """Whether we have seen this intent for longer than its call may take, by our own clock."""
-        if intent is None:
-            self._intent_seen = None
-            return False
-        if self._intent_seen is None or self._intent_seen[0] != intent:
-            self._intent_seen = intent, time.monotonic()
-        return time.monotonic() - self._intent_seen[1] > intent.limit
+            initialiser.dismiss_call()
+        return store
 
     def _dispute(self, sentence: str) -> None:
         """The journal needs a human. Until then the named keys are used as if it were closed."""
         log.error(sentence, extra={"fields": self._fields()})
         self._memory = self._memory._replace(dispute=sentence, journal_closed=True)
-
-    def _liveness(self, intent: Intent | None) -> Liveness:
-        if intent is None:
-            return Liveness.UNKNOWN
-        call = self.server.initialiser.call
-        if call is not None and call.holder == intent.holder and not call.running:
-            return Liveness.GONE  # our own process, whose call has failed: it waits for new orders
-        return liveness(intent.holder)
-
-    def _opened(self) -> KeyStore:
-        if self._store is None:
-            self._store = self._open_store()
-            self._mode = self._store.describe().mode
-        return self._store
 
     # act
 
@@ -282,8 +163,8 @@ class ServerLoop:
             hint = f". Another answer is in {', '.join(spares)}: see docs/storage.md" if spares else ""
             self._dispute(f"{error}{hint}")
         except StoreError as error:
-            self._store = None  # the next try gets a fresh client
-            self._count_store_error(action.value)
+            self._observer.forget_store()
+            self._observer.count_store_error(action.value)
             self._failed(action, str(error), ExitCode.STORE)
         except KeysConflictError as error:
             self._dispute(str(error))
@@ -305,7 +186,7 @@ class ServerLoop:
         server, state = self.server, snapshot.server
         assert isinstance(state, ServerState)  # noqa: S101 - no action is ever decided for an absent server
         if action is Action.UNSEAL:
-            self._unseal(state)
+            self._unseal(state, self._observer.opened_store())
             return
         if action is Action.INIT:
             self._initialise(state, snapshot.store)
@@ -334,9 +215,25 @@ class ServerLoop:
         self._memory = self._memory._replace(keys_finished=False, journal_closed=False, dispute="")
         try:
             self.server.initialiser.begin(state, turn=store.turn if store else 0, may_go=self._may_go)
+            self._unseal_at_once()
             self._finish_keys(close=True)
         finally:
             self.critical = False
+
+    def _unseal_at_once(self) -> None:
+        """The answer is safe: open the server with it before its keys are stored one by one."""
+        if not self.server.policy.unseal or self.server.policy.auto:
+            return
+        shares = self.server.initialiser.shares()
+        if shares is None:
+            return
+        try:
+            state = self.server.sys.seal_status()
+            if state.initialized and state.sealed and not state.recovery_seal:
+                self._unseal(state, shares)
+        except VaultError as error:
+            self._interrupted = True  # the next rounds see to it
+            log.debug("not unsealed at once", extra={"fields": self._fields(error=str(error))})
 
     def _may_go(self) -> bool:
         """Asked right before sys/init: from now on nobody may cut us, unless the end was asked for."""
@@ -349,7 +246,7 @@ class ServerLoop:
 
     def _reset(self, state: ServerState) -> None:
         """Throw away the attempt of somebody else, but only with enough shares to do better."""
-        if missing := missing_shares(self._opened(), state):
+        if missing := missing_shares(self._observer.opened_store(), state):
             self._refused(Action.RESET, missing, state)
         else:
             self.server.sys.reset_unseal()
@@ -358,7 +255,7 @@ class ServerLoop:
 
     def _refused(self, action: Action, sentence: str, state: ServerState) -> None:
         self._memory = self._memory._replace(keys_refused=True)
-        self._refused_shares = fingerprint(self._opened(), state)
+        self._refused_shares = fingerprint(self._observer.opened_store(), state)
         self._failed(action, sentence, ExitCode.KEYS)
 
     def _reconsider(self, state: ServerState) -> None:
@@ -367,15 +264,15 @@ class ServerLoop:
             return
         self._reconsider_at = time.monotonic() + _RECONSIDER_EVERY
         try:
-            changed = fingerprint(self._opened(), state) != self._refused_shares
+            changed = fingerprint(self._observer.opened_store(), state) != self._refused_shares
         except StoreError:
             return
         if changed:
             self._memory = self._memory._replace(keys_refused=False, retry_at=0.0)
 
-    def _unseal(self, state: ServerState) -> None:
+    def _unseal(self, state: ServerState, shares: ShareSource) -> None:
         started = time.monotonic()
-        done = unseal_round(self.server.sys, self._opened(), state)
+        done = unseal_round(self.server.sys, shares, state)
         seconds = time.monotonic() - started
         if done.outcome is not Outcome.UNSEALED:
             self._metrics.count_unseal(self.server.name, done.outcome.value, seconds)
@@ -388,32 +285,21 @@ class ServerLoop:
             return
         self._succeeded()
         if done.outcome is Outcome.UNSEALED:
-            self._unsealed(seconds)
-            self._metrics.observe_server(
-                self.server.name, up=True, initialized=True, sealed=False, leader=None
-            )
-            self._leader_asked = float("-inf")
+            self._count_success(seconds)
+            self._observer.unsealed()
         elif done.outcome is Outcome.ACCEPTED:
             self._memory = self._memory._replace(accepted_at=time.monotonic())
 
-    def _unsealed(self, seconds: float) -> None:
+    def _count_success(self, seconds: float) -> None:
         self._metrics.count_unseal(self.server.name, Outcome.UNSEALED.value, seconds)
         log.info("successfully unsealed vault", extra={"fields": self._fields(ms=round(seconds * 1000))})
 
     def _succeeded(self) -> None:
-        self._memory = self._memory._replace(failures=0, failed_action=None, retry_at=0.0)
+        self._memory = self._memory.after_success()
 
     def _failed(self, action: Action, sentence: str, code: ExitCode) -> None:
         import random  # 2 ms of each start, and only a failure needs it
 
-        memory = self._memory
-        failures = memory.failures + 1 if memory.failed_action is action else 1
-        pause = backoff.delay(
-            failures,
-            first=_FIRST_PAUSE,
-            longest=_LONGEST_PAUSE_OF_KEYS if code is ExitCode.KEYS else self.server.policy.period,
-            chance=random.random(),  # noqa: S311 - no secret depends on it
-        )
         prefix = {
             Action.UNSEAL: "error unsealing vault: ",
             Action.RESET: "error unsealing vault: ",
@@ -423,17 +309,15 @@ class ServerLoop:
         }.get(action, "error finishing the initialisation: ")
         # The sentence outlives the secrets that a server may have repeated in it, and their masking.
         failure = redact(prefix + sentence)
-        self._memory = memory._replace(
-            failures=failures,
-            failure=failure,
-            failure_code=code,
-            failed_action=action,
-            retry_at=time.monotonic() + pause,
+        memory = self._memory.after_failure(action, failure, code)
+        pause = backoff.delay(
+            memory.failures,
+            first=_FIRST_PAUSE,
+            longest=_LONGEST_PAUSE_OF_KEYS if code is ExitCode.KEYS else self.server.policy.period,
+            chance=random.random(),  # noqa: S311 - no secret depends on it
         )
+        self._memory = memory._replace(retry_at=time.monotonic() + pause)
         log.error(failure, extra={"fields": self._fields(again_in_s=round(pause, 1))})
-
-    def _count_store_error(self, operation: str) -> None:
-        self._metrics.count_store_error(self._mode, operation)
 
     # report and wait
 
@@ -473,10 +357,10 @@ class ServerLoop:
     def _wait(self, snapshot: Snapshot, decision: Decision) -> Woken:
         if isinstance(snapshot.server, Unreachable):
             self._deaf = False
-            down = time.monotonic() - (self._down_since or time.monotonic())
-            quick = snapshot.server.away
-            pause = backoff.probe_pause(down, local=self.server.local) if quick else backoff.ask_pause(down)
-            return self._stop.wait(pause)
+            down = self._observer.down
+            if snapshot.server.away:
+                return self._stop.wait(backoff.probe_pause(down, local=self.server.local))
+            return self._stop.wait(backoff.ask_pause(down))
         if not decision.wait:
             return self._stop.wait(0)
         watched = None if self._deaf else self.server.sys.client.idle_socket()

@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from bank_vaults.domain.decisions import Leader
+from bank_vaults.domain.snapshot import Leader
 from bank_vaults.telemetry.failpoints import failpoint
 from bank_vaults.vault.client import VaultClient
 from bank_vaults.vault.config import ClientConfig

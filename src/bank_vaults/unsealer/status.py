@@ -9,6 +9,7 @@ from bank_vaults.domain import names
 from bank_vaults.domain.exitcodes import ExitCode
 from bank_vaults.domain.journal import Intent, Liveness, MalformedRecordError
 from bank_vaults.domain.server import ServerState
+from bank_vaults.domain.snapshot import StoreState
 from bank_vaults.keystores.base import KeyStore, StoreDescription, StoreError
 from bank_vaults.unsealer import journal
 from bank_vaults.unsealer.holder import liveness
@@ -102,11 +103,11 @@ def _look_at_store(open_store: Callable[[], KeyStore], initialised: bool) -> tup
     answers = tuple(sorted(filter(names.is_answer, found)))
     keys, canaries = names.keys_in(found), tuple(sorted(filter(names.is_canary, found)))
     seen = JournalLook(row.intent, holder, bool(answers))
-    sentence = damage or _sentence(seen, answers, bool(keys), initialised)
+    sentence = damage or _sentence(seen, answers, keys, initialised)
     return StoreLook(description, keys, canaries), seen._replace(sentence=sentence)
 
 
-def _sentence(seen: JournalLook, answers: tuple[str, ...], keys: bool, initialised: bool) -> str:
+def _sentence(seen: JournalLook, answers: tuple[str, ...], keys: tuple[str, ...], initialised: bool) -> str:
     """What the journal means, for a person."""
     if answers:
         kept = ", ".join(answers)
@@ -121,9 +122,9 @@ def _sentence(seen: JournalLook, answers: tuple[str, ...], keys: bool, initialis
         return f"{node} has begun to initialise {intent.server}; it cannot be seen from here whether it runs"
     if not initialised:
         return f"{node} began to initialise {intent.server} and stopped; run unseal --init to go on"
-    if keys:
+    shares = StoreState(keys=keys, intent=intent).shares
+    if shares and shares >= intent.threshold:
         return f"{node} initialised {intent.server}, only the journal is left; run unseal to close it"
-    return (
-        f"{node} initialised {intent.server}, and the answer with the keys was lost; "
-        "run unseal to be told what to do"
-    )
+    lost = f"{node} initialised {intent.server}, and the answer with the keys was lost"
+    kept = f", all but {', '.join(keys)}" if keys else ""
+    return f"{lost}{kept}; run unseal to be told what to do"

@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from enum import Enum
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from bank_vaults.domain import names, shares
 from bank_vaults.domain.server import ServerState
 from bank_vaults.domain.shares import DamagedShareError, Share
-from bank_vaults.keystores.base import KeyStore, NotFoundError, StoreError
+from bank_vaults.keystores.base import NotFoundError, StoreError
 from bank_vaults.telemetry.failpoints import failpoint
 from bank_vaults.vault.errors import FatalError, TransientError, VaultError
 from bank_vaults.vault.sys import Sys
@@ -47,13 +47,20 @@ class Round(NamedTuple):
     state: ServerState
 
 
+class ShareSource(Protocol):
+    """Where shares come from: a key store, or the answer of an initialisation that is just being stored."""
+
+    def get(self, name: str) -> bytes:
+        """See KeyStore.get."""
+
+
 class _Read(NamedTuple):
     usable: tuple[Share, ...]
     skipped: tuple[str, ...]
     cannot_tell: bool
 
 
-def unseal_round(sys: Sys, store: KeyStore, state: ServerState) -> Round:
+def unseal_round(sys: Sys, store: ShareSource, state: ServerState) -> Round:
     """Try to unseal a server that was just seen sealed.
 
     The common case reads and enters ``threshold`` shares. Only if the server refuses them are all shares
@@ -75,19 +82,19 @@ def unseal_round(sys: Sys, store: KeyStore, state: ServerState) -> Round:
     return _other_sets(sys, store, state, first)
 
 
-def missing_shares(store: KeyStore, state: ServerState) -> str:
+def missing_shares(store: ShareSource, state: ServerState) -> str:
     """What is missing for a round, as one sentence; empty if there are enough shares. Raises StoreError."""
     read = _read(store, range(max(state.shares, state.threshold)), enough=state.threshold)
     return "" if len(read.usable) >= state.threshold else _incomplete(read, state).sentence
 
 
-def fingerprint(store: KeyStore, state: ServerState) -> int:
+def fingerprint(store: ShareSource, state: ServerState) -> int:
     """A number that changes with the usable shares of the store, in this process only. Raises StoreError."""
     count = max(state.shares, state.threshold)
     return hash(tuple(share.value.reveal() for share in _read(store, range(count), enough=count).usable))
 
 
-def _other_sets(sys: Sys, store: KeyStore, state: ServerState, refused: tuple[Share, ...]) -> Round:
+def _other_sets(sys: Sys, store: ShareSource, state: ServerState, refused: tuple[Share, ...]) -> Round:
     """The first shares were refused: look which of all shares belong together and try those."""
     read = _read(store, range(max(state.shares, state.threshold)), enough=state.shares)
     refused_indices = tuple(share.number for share in refused)
@@ -113,7 +120,7 @@ def _other_sets(sys: Sys, store: KeyStore, state: ServerState, refused: tuple[Sh
     )
 
 
-def _read(store: KeyStore, indices: Iterable[int], *, enough: int) -> _Read:
+def _read(store: ShareSource, indices: Iterable[int], *, enough: int) -> _Read:
     """Shares in the order of their numbers until there are ``enough`` well-formed ones."""
     usable: list[Share] = []
     skipped: list[str] = []

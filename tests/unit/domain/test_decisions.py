@@ -14,20 +14,14 @@ from bank_vaults.domain.decisions import (
     PATIENCE_FOREIGN_PROGRESS,
     PATIENCE_JOIN,
     PATIENCE_RAFT_LEADER,
-    Action,
     Decision,
-    Leader,
-    Memory,
-    Policy,
     Reason,
-    Snapshot,
-    StoreState,
-    Unreachable,
     decide,
 )
 from bank_vaults.domain.exitcodes import ExitCode
 from bank_vaults.domain.journal import Holder, Intent, Liveness
 from bank_vaults.domain.server import ServerState
+from bank_vaults.domain.snapshot import Action, Leader, Memory, Policy, Snapshot, StoreState, Unreachable
 
 NOW = 1000.0
 SECRET = "hvs.nonce-like-secret"

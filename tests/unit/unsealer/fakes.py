@@ -9,10 +9,10 @@ from types import SimpleNamespace
 from typing import Any
 
 from bank_vaults.domain import names
-from bank_vaults.domain.decisions import Leader, Policy
 from bank_vaults.domain.journal import Holder, InitRequest, Intent, encode_answer
 from bank_vaults.domain.secrets import Secret
 from bank_vaults.domain.server import ServerState
+from bank_vaults.domain.snapshot import Leader, Policy
 from bank_vaults.keystores.base import KeyStore
 from bank_vaults.keystores.file import FileStore
 from bank_vaults.telemetry.metrics import Metrics

@@ -8,20 +8,13 @@ from pathlib import Path
 import pytest
 
 from bank_vaults.domain import names
-from bank_vaults.domain.decisions import (
-    PATIENCE_FOREIGN_PROGRESS,
-    Action,
-    Decision,
-    Policy,
-    Reason,
-    Snapshot,
-    decide,
-)
+from bank_vaults.domain.decisions import PATIENCE_FOREIGN_PROGRESS, Decision, Reason, decide
 from bank_vaults.domain.exitcodes import ExitCode
 from bank_vaults.domain.journal import Liveness, encode_answer
 from bank_vaults.domain.secrets import Secret
+from bank_vaults.domain.snapshot import Action, Policy, Snapshot
 from bank_vaults.keystores.base import KeyStore, StoreError
-from bank_vaults.unsealer import initialise, journal, loop
+from bank_vaults.unsealer import initialise, journal, loop, observe
 from bank_vaults.unsealer.init_call import HelperGoneError, InitFailedError
 from bank_vaults.vault.errors import FatalError, TransientError, VaultError
 from tests.unit.unsealer.fakes import (
@@ -50,7 +43,7 @@ TOKEN_OPTIONS = OPTIONS._replace(root_token=WANTED, replace_token=True)
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
     clock = FakeClock()
-    for module in (loop, initialise):
+    for module in (loop, observe, initialise):
         monkeypatch.setattr(module, "time", clock)
     return clock
 
@@ -174,7 +167,7 @@ def test_an_intent_that_ran_out_is_taken_over_by_a_turn_of_its_own(house: House,
 def test_our_own_process_whose_call_has_failed_is_no_reason_to_wait(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loop, "liveness", lambda _holder: Liveness.ALIVE)
+    monkeypatch.setattr(observe, "liveness", lambda _holder: Liveness.ALIVE)
     journal.take_turn(house.store, 0, intent_of(OURS))
     assert look(house)[1].action is Action.INIT
     house.call.running = True
@@ -457,7 +450,7 @@ def test_a_failed_store_is_opened_anew_and_counted(
 def test_without_its_init_process_a_daemon_starts_anew_and_one_round_fails(
     house: House, monkeypatch: pytest.MonkeyPatch, once: bool
 ) -> None:
-    monkeypatch.setattr(loop, "liveness", lambda _holder: Liveness.GONE)
+    monkeypatch.setattr(observe, "liveness", lambda _holder: Liveness.GONE)
     house.call.error = HelperGoneError("the process that called sys/init is gone")
     code = house.loop.run(once=once)
     assert house.call.dismissed
