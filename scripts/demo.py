@@ -221,6 +221,9 @@ def _play(directory: Path, cleanup: contextlib.ExitStack) -> None:
         f"Initialised {_milliseconds(begin, initialised)} and unsealed {_milliseconds(begin, unsealed)} "
         "after its start."
     )
+    for _ in _looks("the keys to be stored under their names", unsealer):
+        if not any(path.name.startswith("vault-init") for path in keys.iterdir()):
+            break
     _say(f"   The keys are files in {keys}:")
     _say("   " + "  ".join(sorted(path.name for path in keys.iterdir() if path.name.startswith("vault-"))))
 
