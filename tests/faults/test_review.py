@@ -227,6 +227,23 @@ def test_keys_that_come_between_the_look_at_the_server_and_at_the_store_are_not_
         assert late.wait().code == 0, late.log()
 
 
+def test_node_that_was_slower_does_not_close_the_journal_of_the_faster_one(
+    server: Server, tmp_path: Path
+) -> None:
+    """Only the faster one knows that the root token is to be replaced."""
+    wanted = f"--init-root-token={WANTED}"
+    with HesitatingProgram(f"create {JOURNAL}", *ONCE, server=server, store=tmp_path) as slower:
+        slower.wait_held()
+        with HesitatingProgram(f"create {SHARES[0]}", *ONCE, wanted, server=server, store=tmp_path) as faster:
+            faster.wait_held()
+            slower.go()
+            assert slower.wait().code == 0, slower.log()
+            assert {ANSWER, JOURNAL} <= set(names_in(tmp_path))
+            faster.go()
+            assert faster.wait().code == 0, faster.log()
+    assert_every_key_is_safe(server, tmp_path, root=WANTED)
+
+
 # 5, 12: when an intent has run out
 
 

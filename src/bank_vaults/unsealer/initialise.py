@@ -87,12 +87,11 @@ class Initialiser:
         self._metrics = metrics
         self.call = call
 
-    def begin(self, server: ServerState, *, turn: int, may_go: Callable[[], bool]) -> None:
-        """From nothing to a stored answer.
+    def begin(self, server: ServerState, *, turn: int, may_go: Callable[[], bool]) -> bool:
+        """From nothing to a stored answer. False: another node was faster, or this one may not go.
 
         ``turn`` is the number of abandoned intents before ours. ``may_go`` is asked last, right before
-        the call that must not be cut. Raises StoreError, InitFailedError, HelperGoneError. Returning
-        without an answer in the store means that another node was faster, or that it may not go.
+        the call that must not be cut. Raises StoreError, InitFailedError, HelperGoneError.
         """
         if self.call is None:
             raise HelperGoneError("the process that calls sys/init is not there any more")
@@ -101,7 +100,7 @@ class Initialiser:
         if options.preflight_checks:
             self._check_store(store)
         if self._occupied(store):
-            return
+            return False
         failpoint("init.before-intent")
         intent = Intent(
             server=self._sys.client.address,
@@ -112,12 +111,12 @@ class Initialiser:
             threshold=options.threshold,
         )
         if not journal.take_turn(store, turn, intent):
-            return
+            return False
         failpoint("init.intent-recorded")
         if self._occupied(store) or not may_go():
             # Keys that came since we looked are of a node that took its turn and closed it meanwhile.
             store.delete(names.journal(turn))
-            return
+            return False
         try:
             exposed = self.call.run(
                 InitRequest(options.shares, options.threshold, server.recovery_seal),
@@ -135,6 +134,7 @@ class Initialiser:
             "vault is initialised, its keys are safe in the key store",
             extra={"fields": {"exposed_ms": round(exposed * 1000, 1)}},
         )
+        return True
 
     def shares(self) -> ShareSource | None:
         """The shares of the stored answer, before they are under their own names; None without an answer.

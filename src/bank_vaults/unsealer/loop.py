@@ -214,9 +214,10 @@ class ServerLoop:
         # What was known of an earlier cluster of this server and store says nothing of the new one.
         self._memory = self._memory._replace(keys_finished=False, journal_closed=False, dispute="")
         try:
-            self.server.initialiser.begin(state, turn=store.turn if store else 0, may_go=self._may_go)
-            self._unseal_at_once()
-            self._finish_keys(close=True)
+            turn = store.turn if store else 0
+            if self.server.initialiser.begin(state, turn=turn, may_go=self._may_go):
+                self._unseal_at_once()
+                self._finish_keys(close=True)
         finally:
             self.critical = False
 

@@ -47,7 +47,9 @@ def house(tmp_path: Path, stop: CountingStop) -> House:
 
 
 def begin(house: House, turn: int = 0, may_go: Callable[[], bool] = lambda: True) -> None:
-    house.initialiser.begin(FRESH, turn=turn, may_go=may_go)
+    """It says whether it made the call and has its answer."""
+    made = house.initialiser.begin(FRESH, turn=turn, may_go=may_go)
+    assert made is ("init" in house.sys.calls)
 
 
 def with_answer(house: House, answer: dict[str, object] = ANSWER) -> None:

@@ -119,6 +119,19 @@ def test_keys_that_come_after_the_look_at_the_server_make_it_look_again(
     assert look(house)[1].reason is Reason.UNSEAL
 
 
+def test_the_answer_of_a_faster_process_is_left_to_it(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    def faster(store: KeyStore, turn: int, _intent: object) -> bool:
+        store.create(names.journal(turn), intent_of().encode())
+        store.create(names.ANSWER, encode_answer(ANSWER))
+        house.sys.state = SEALED
+        return False
+
+    monkeypatch.setattr(journal, "take_turn", faster)
+    assert step(house).action is Action.INIT
+    assert house.names() == {names.journal(0), names.ANSWER}
+    assert house.sys.calls == []
+
+
 # expiry by our own clock
 
 
