@@ -41,7 +41,7 @@ def _as_json(status: Status) -> dict[str, object]:
             "error": store.error or None,
         },
         "journal": {
-            "open": intent is not None or journal.answer,
+            "open": journal.open,
             "answer": journal.answer,
             "node": intent.holder.node if intent else None,
             "server": intent.server if intent else None,

@@ -66,7 +66,7 @@ class ServerLoop:
         self.server = server
         self.decision: Decision | None = None
         self.critical = False
-        """True while an initialisation runs, which must not be cut."""
+        """True between the order to call sys/init and its stored answer: nothing may cut that."""
         self._observer = Observer(server.name, server.sys, open_store, metrics)
         self._metrics = metrics
         self._stop = stop
@@ -216,6 +216,7 @@ class ServerLoop:
         try:
             turn = store.turn if store else 0
             if self.server.initialiser.begin(state, turn=turn, may_go=self._may_go):
+                self.critical = False  # the answer is safe; the next start could do the rest as well
                 self._unseal_at_once()
                 self._finish_keys(close=True)
         finally:

@@ -36,8 +36,12 @@ class StoreLook(NamedTuple):
 
 
 class JournalLook(NamedTuple):
-    """The journal of an initialisation, and one sentence about what it means."""
+    """The journal of an initialisation, and one sentence about what it means.
 
+    ``open``: there is any record of it, also one that cannot be read.
+    """
+
+    open: bool = False
     intent: Intent | None = None
     holder: Liveness = Liveness.UNKNOWN
     answer: bool = False
@@ -102,7 +106,8 @@ def _look_at_store(open_store: Callable[[], KeyStore], initialised: bool) -> tup
         return StoreLook(description, error=str(error)), unknown
     answers = tuple(sorted(filter(names.is_answer, found)))
     keys, canaries = names.keys_in(found), tuple(sorted(filter(names.is_canary, found)))
-    seen = JournalLook(row.intent, holder, bool(answers))
+    unfinished = bool(answers) or names.journal(0) in found
+    seen = JournalLook(unfinished, row.intent, holder, bool(answers))
     sentence = damage or _sentence(seen, answers, keys, initialised)
     return StoreLook(description, keys, canaries), seen._replace(sentence=sentence)
 
