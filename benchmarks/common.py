@@ -46,12 +46,12 @@ class Contender:
     free_port: bool
 
 
-def arguments(description: str, rounds: int) -> argparse.Namespace:
-    """Parse the command line that all benchmarks have."""
+def arguments(description: str, rounds: int, *, peer: bool = True) -> argparse.Namespace:
+    """Parse the command line of a benchmark; not all can be done by another implementation."""
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument(
-        "--peer", metavar="COMMAND", help="another implementation, measured in turns with ours"
-    )
+    if peer:
+        words = "another implementation, measured in turns with ours"
+        parser.add_argument("--peer", metavar="COMMAND", help=words)
     parser.add_argument("--rounds", type=int, default=rounds, help="default: %(default)s")
     return parser.parse_args()
 

@@ -22,7 +22,7 @@ from tests.support.servers import RaftCluster, Server, api
 
 def main() -> None:
     """Kill all three nodes, start them at once; the time from the last one answering to all unsealed."""
-    options = arguments(__doc__ or "", rounds=10)
+    options = arguments(__doc__ or "", rounds=10, peer=False)
     heading("Three nodes, one process: last node answering to all unsealed, seconds")
     ours = contenders(None)[0]
     times: list[float] = []

@@ -34,13 +34,16 @@ def run(settings: Settings) -> int:
         log.error(f"error creating kv store: {error}")
         return ExitCode.STORE
     metrics = Metrics()
+    stop = Stop()
+    stop.catch_signals()
     while True:
-        stop = Stop()
-        stop.catch_signals()
         code = _serve(settings, configs, opener, metrics, stop)
+        successor = Stop()
+        successor.catch_signals()  # from here on no signal reaches the old one, so that none is lost
         if not stop.restart:
             return code
         stop.close()
+        stop = successor
 
 
 def _serve(
@@ -54,7 +57,7 @@ def _serve(
     health = Health(metrics)
     servers = wiring.servers(settings, configs, opener, metrics, unseals=True)
     endpoints = None
-    if not settings.flag("disable-metrics"):
+    if not settings.flag("disable-metrics") and not settings.flag("once"):
         endpoints = Endpoints(settings.text("metrics-address"), metrics, health)
         try:
             endpoints.start()

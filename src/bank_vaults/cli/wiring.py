@@ -95,6 +95,7 @@ def servers(
     Forks the process that calls ``sys/init``: nothing that starts threads may come before.
     """
     options = init_options(settings, unseals=unseals)
+    once = not unseals or settings.flag("once")
     period = settings.seconds("unseal-period") if unseals else 2.0
     if period < _SHORTEST_PERIOD:
         raise UsageError(f"--unseal-period must be at least {format_duration(_SHORTEST_PERIOD)}")
@@ -129,7 +130,7 @@ def servers(
             period=period,
         )
         call = InitCall.start(config, opener) if policy.init and not policy.secondary else None
-        system = Sys(VaultClient(config))
+        system = Sys(VaultClient(config), retry_reads=once)
         found.append(
             Server(
                 name=config.address,

@@ -298,7 +298,8 @@ def _sealed(seen: Snapshot, server: ServerState) -> Decision:
         if policy.token_work and not memory.journal_closed:
             return Decision(
                 Reason.SEALED,
-                "setting up init root token, waiting for vault to be unsealed",
+                "setting up init root token, waiting for vault to be unsealed: "
+                "vault still sealed, wait for unsealing",
                 wait=_RETRY,
             )
         return _initialised(seen)

@@ -12,9 +12,9 @@ class ExitCode(IntEnum):
     FAILURE = 1
     """Anything without a number of its own; for ``status``: the server does not answer."""
     SEALED = 2
-    """``status``: the server is sealed."""
+    """The server is sealed (``status``), or still sealed (``unseal --once``)."""
     NOT_INITIALISED = 3
-    """``status``: the server is not initialised."""
+    """The server is not initialised (``status``, ``unseal --once``)."""
     USAGE = 64
     """A flag, an environment variable or an argument is wrong. Nothing was done."""
     KEYS = 65

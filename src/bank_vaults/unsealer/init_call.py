@@ -60,6 +60,13 @@ class StoreTrouble(NamedTuple):
     error: str
 
 
+class Stored(NamedTuple):
+    """The answer is safe under ``name``; it was in memory only for ``exposed`` seconds."""
+
+    name: str
+    exposed: float
+
+
 class InitCall:
     """The detached process, from its parent's side."""
 
@@ -81,10 +88,9 @@ class InitCall:
         theirs.close()
         return cls(pid, ours, _limit(config))
 
-    def run(self, request: InitRequest, notice: Callable[[float, StoreTrouble | None], None]) -> float:
+    def run(self, request: InitRequest, notice: Callable[[float, StoreTrouble | None], None]) -> Stored:
         """Have the server initialised and the answer stored; returns when it is.
 
-        The result is the time in seconds for which the answer was in memory only.
 
         ``notice`` is called about every two seconds with the seconds passed, and at once when the store
         refuses the answer. Raises InitFailedError, HelperGoneError.
@@ -108,7 +114,8 @@ class InitCall:
                 for line in lines:
                     word, text, unknown = json.loads(line)
                     if word == "stored":
-                        return float(text)
+                        exposed, name = text.split()
+                        return Stored(name, float(exposed))
                     if word == "failed":
                         raise InitFailedError(text, outcome_unknown=unknown)
                     notice(time.monotonic() - started, StoreTrouble(text))
@@ -160,14 +167,14 @@ def _initialise(
         return
     received = time.monotonic()
     failpoint("init.answer-received")
-    _keep(channel, open_store, encode_answer(answer))
+    name = _keep(channel, open_store, encode_answer(answer))
     exposed = time.monotonic() - received
     failpoint("init.answer-stored")
-    _tell(channel, "stored", str(exposed))
+    _tell(channel, "stored", f"{exposed} {name}")
 
 
-def _keep(channel: socket.socket, open_store: Callable[[], KeyStore], record: bytes) -> None:
-    """Store the answer and read it back through a fresh client, for as long as it takes."""
+def _keep(channel: socket.socket, open_store: Callable[[], KeyStore], record: bytes) -> str:
+    """Store the answer and read it back through a fresh client, for as long as it takes; its name."""
     name, failures = names.ANSWER, 0
     spare = names.spare_answer(int.from_bytes(os.urandom(4)))
     while True:
@@ -175,7 +182,7 @@ def _keep(channel: socket.socket, open_store: Callable[[], KeyStore], record: by
             with suppress(AlreadyExistsError):  # perhaps made by an earlier try of ours that seemed to fail
                 open_store().create(name, record)
             if open_store().get(name) == record:  # a write without an error proves nothing
-                return
+                return name
             taken, name = name, spare
             raise StoreError(f"'{taken}' holds something else than this answer: trying '{name}'")
         except Exception as error:  # whatever it is, this process must not let go

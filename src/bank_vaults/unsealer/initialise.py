@@ -91,7 +91,8 @@ class Initialiser:
         """From nothing to a stored answer. False: another node was faster, or this one may not go.
 
         ``turn`` is the number of abandoned intents before ours. ``may_go`` is asked last, right before
-        the call that must not be cut. Raises StoreError, InitFailedError, HelperGoneError.
+        the call that must not be cut. Raises StoreError, InitFailedError, HelperGoneError,
+        KeysConflictError.
         """
         if self.call is None:
             raise HelperGoneError("the process that calls sys/init is not there any more")
@@ -118,7 +119,7 @@ class Initialiser:
             store.delete(names.journal(turn))
             return False
         try:
-            exposed = self.call.run(
+            stored = self.call.run(
                 InitRequest(options.shares, options.threshold, server.recovery_seal),
                 partial(self._notice, store.describe().mode),
             )
@@ -130,9 +131,15 @@ class Initialiser:
                 journal.close(store)
             raise
         self._metrics.count_init("success")
+        if stored.name != names.ANSWER:
+            raise KeysConflictError(
+                f"'{names.ANSWER}' held something else when sys/init was answered: the keys of this server "
+                f"are in '{stored.name}'. Delete neither; move the other away and rename this one to "
+                f"'{names.ANSWER}', then start bank-vaults again"
+            )
         log.info(
             "vault is initialised, its keys are safe in the key store",
-            extra={"fields": {"exposed_ms": round(exposed * 1000, 1)}},
+            extra={"fields": {"exposed_ms": round(stored.exposed * 1000, 1)}},
         )
         return True
 

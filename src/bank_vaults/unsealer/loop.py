@@ -207,7 +207,8 @@ class ServerLoop:
             if again:
                 return  # the pause of the unsealing that failed stays
         elif action is Action.JOIN_HA:
-            self._memory = self._memory._replace(ha_joined=server.raft.join_ha())
+            server.raft.join_ha()
+            self._memory = self._memory._replace(ha_joined=True)
         self._succeeded()
 
     def _initialise(self, state: ServerState, store: StoreState | None) -> None:
@@ -268,6 +269,7 @@ class ServerLoop:
         try:
             changed = fingerprint(self._observer.opened_store(), state) != self._refused_shares
         except StoreError:
+            self._observer.forget_store()
             return
         if changed:
             self._memory = self._memory._replace(keys_refused=False, retry_at=0.0)
@@ -310,7 +312,7 @@ class ServerLoop:
             Action.JOIN_HA: "error joining leader vault: ",
         }.get(action, "error finishing the initialisation: ")
         # The sentence outlives the secrets that a server may have repeated in it, and their masking.
-        failure = redact(prefix + sentence)
+        failure = redact(sentence if sentence.startswith("error ") else prefix + sentence)
         memory = self._memory.after_failure(action, failure, code)
         pause = backoff.delay(
             memory.failures,

@@ -96,6 +96,7 @@ class Observer:
             else:
                 found = store.list()
         except StoreError as error:
+            self.forget_store()
             self.count_store_error("read")
             return StoreState(error=str(error))
         except MalformedRecordError as error:

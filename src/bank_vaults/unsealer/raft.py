@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from bank_vaults.domain.secrets import Secret
 from bank_vaults.domain.snapshot import Leader
 from bank_vaults.telemetry.failpoints import failpoint
 from bank_vaults.vault.client import VaultClient
@@ -70,26 +71,31 @@ class Raft:
         """Join the cluster of the leader address. Raises JoinError, VaultError."""
         self._join(self._settings.leader_address)
 
-    def join_ha(self) -> bool:
-        """Raft for high availability only: join once no leader is known. False: try again later.
+    def join_ha(self) -> None:
+        """Raft for high availability only: join unless a leader is known.
 
         Pod number 0 begins the cluster, so it never joins. Raises JoinError, VaultError.
         """
-        if self._sys.leader().leader_address:
-            return True
-        if self._environ.get("POD_NAME", "").endswith("-0"):
-            return True
-        self._join("")
-        return True
+        try:
+            leader = self._sys.leader().leader_address
+        except VaultError as error:
+            raise JoinError(f"error checking leader vault: {error}") from None
+        if not leader and not self._environ.get("POD_NAME", "").endswith("-0"):
+            self._join("")
 
     def _join(self, leader_address: str) -> None:
+        settings, config = self._settings, self._config
+        cert_file, key_file = settings.client_cert_file, settings.client_key_file
+        if not cert_file:  # as for the question to the leader
+            cert_file, key_file = config.client_cert, config.client_key
+        key = Secret(self._pem(key_file, "client key"))  # masked, should the server repeat it
         body = {
             "leader_api_addr": leader_address,
-            "leader_ca_cert": self._pem(self._ca_file(), "CA") or self._config.ca_cert_bytes,
-            "leader_client_cert": self._pem(self._settings.client_cert_file, "client certificate"),
-            "leader_client_key": self._pem(self._settings.client_key_file, "client key"),
+            "leader_ca_cert": self._pem(self._ca_file(), "CA") or config.ca_cert_bytes,
+            "leader_client_cert": self._pem(cert_file, "client certificate"),
+            "leader_client_key": key.reveal(),
             "retry": False,
-            "non_voter": self._settings.non_voter,
+            "non_voter": settings.non_voter,
         }
         failpoint("raft.before-join")
         if not self._sys.raft_join(body):

@@ -114,9 +114,13 @@ def _look_at_store(open_store: Callable[[], KeyStore], initialised: bool) -> tup
 
 def _sentence(seen: JournalLook, answers: tuple[str, ...], keys: tuple[str, ...], initialised: bool) -> str:
     """What the journal means, for a person."""
+    spares = [name for name in answers if name != names.ANSWER]
+    if spares:
+        return (
+            f"another answer of sys/init is kept in {', '.join(spares)}: see docs/storage.md, delete nothing"
+        )
     if answers:
-        kept = ", ".join(answers)
-        return f"an initialisation is unfinished: all its keys are in {kept}; run unseal to finish it"
+        return f"an initialisation is unfinished: all its keys are in {names.ANSWER}; run unseal to finish it"
     intent = seen.intent
     if intent is None:
         return "no initialisation is unfinished"

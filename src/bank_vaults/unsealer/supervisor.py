@@ -101,7 +101,8 @@ class Supervisor:
 
     def _join(self, threads: Sequence[threading.Thread]) -> None:
         told = False
-        deadline = time.monotonic() + _GRACE
+        # Before a start in place all threads must be gone, for it forks; their calls have time limits.
+        deadline = float("inf") if self._stop.restart else time.monotonic() + _GRACE
         for thread, loop in zip(threads, self._loops, strict=True):
             while thread.is_alive() and (loop.critical or time.monotonic() < deadline):
                 thread.join(0.05)

@@ -75,6 +75,11 @@ class VaultClient:
         """The address of the server as configured."""
         return self._config.address
 
+    @property
+    def timeout(self) -> float:
+        """Seconds that a call may take unless it says otherwise."""
+        return self._config.timeout
+
     def __repr__(self) -> str:
         return f"VaultClient({self._config.address!r})"
 

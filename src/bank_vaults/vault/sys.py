@@ -43,13 +43,19 @@ class RootGeneration(NamedTuple):
 
 
 class Sys:
-    """Typed calls over one client. Raises the VaultError family; FatalError for a malformed answer."""
+    """Typed calls over one client. Raises the VaultError family; FatalError for a malformed answer.
 
-    def __init__(self, client: VaultClient) -> None:
+    ``retry_reads``: reads are repeated as VAULT_MAX_RETRIES says, for commands that run once. The loop of
+    a daemon is its own retry. Writes are never repeated. VAULT_CLIENT_TIMEOUT shortens every limit but
+    that of ``sys/init``.
+    """
+
+    def __init__(self, client: VaultClient, *, retry_reads: bool = False) -> None:
         self.client = client
+        self._retry_reads = retry_reads
 
     def seal_status(self, *, timeout: float = _QUICK) -> ServerState:
-        """One look, no retry: the loop is the retry."""
+        """One look."""
         return self._state("GET", "sys/seal-status", None, timeout)
 
     def init(self, request: InitRequest, *, timeout: float) -> dict[str, object]:
@@ -161,6 +167,6 @@ class Sys:
             token=token,
             anonymous=token is None,
             namespaced=False,
-            timeout=timeout,
-            retries=0,
+            timeout=timeout if path == "sys/init" else min(timeout, self.client.timeout),
+            retries=None if self._retry_reads and method == "GET" else 0,
         ).data

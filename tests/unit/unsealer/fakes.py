@@ -16,6 +16,7 @@ from bank_vaults.domain.snapshot import Leader, Policy
 from bank_vaults.keystores.base import KeyStore
 from bank_vaults.keystores.file import FileStore
 from bank_vaults.telemetry.metrics import Metrics
+from bank_vaults.unsealer.init_call import Stored
 from bank_vaults.unsealer.initialise import Initialiser, InitOptions
 from bank_vaults.unsealer.loop import Server, ServerLoop
 from bank_vaults.unsealer.stop import Stop, Woken
@@ -128,7 +129,7 @@ class FakeCall:
         self._sys = sys
         self._store = store
 
-    def run(self, request: InitRequest, notice: Callable[..., None]) -> float:
+    def run(self, request: InitRequest, notice: Callable[..., None]) -> Stored:
         self._sys.calls.append("init")
         self.during()
         notice(2.0, None)
@@ -136,7 +137,7 @@ class FakeCall:
             raise self.error
         self._sys.state = SEALED
         self._store.create(names.ANSWER, encode_answer(ANSWER))
-        return 0.001
+        return Stored(names.ANSWER, 0.001)
 
     def dismiss(self) -> None:
         self.dismissed = True

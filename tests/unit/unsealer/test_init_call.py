@@ -21,7 +21,7 @@ from bank_vaults.domain.journal import InitRequest, encode_answer
 from bank_vaults.keystores.base import KeyStore, StoreError
 from bank_vaults.keystores.file import FileStore
 from bank_vaults.unsealer import init_call
-from bank_vaults.unsealer.init_call import HelperGoneError, InitCall, InitFailedError, StoreTrouble
+from bank_vaults.unsealer.init_call import HelperGoneError, InitCall, InitFailedError, Stored, StoreTrouble
 from tests.unit.unsealer.fakes import ANSWER, TOKEN
 
 RECORD = encode_answer(ANSWER)
@@ -214,9 +214,11 @@ def say(ends: tuple[socket.socket, socket.socket], *parts: bytes) -> threading.T
 def test_the_parent_learns_how_long_the_answer_was_in_memory_only(
     call: InitCall, ends: tuple[socket.socket, socket.socket]
 ) -> None:
-    thread = say(ends, b'["store-trouble", "full", false]\n["sto', b'red", "0.25", false]\n')
+    trouble, stored = b'["store-trouble", "full", false]\n', b'["stored", "0.25 vault-init-answer", false]\n'
+    thread = say(ends, trouble + stored[:5], stored[5:])
     seen: list[StoreTrouble | None] = []
-    assert call.run(REQUEST, lambda _seconds, trouble: seen.append(trouble)) == 0.25
+    done = call.run(REQUEST, lambda _seconds, trouble: seen.append(trouble))
+    assert done == Stored("vault-init-answer", 0.25)
     thread.join()
     assert seen == [StoreTrouble("full")]
     assert not call.running
@@ -258,7 +260,7 @@ def test_while_it_waits_the_parent_gives_signs_of_life(
         assert trouble is None
         assert call.running
         if signs == 3:
-            ends[1].sendall(b'["stored", "0.1", false]\n')
+            ends[1].sendall(b'["stored", "0.1 vault-init-answer", false]\n')
 
     call.run(REQUEST, notice)
     assert signs >= 3
