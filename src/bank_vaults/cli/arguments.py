@@ -7,6 +7,7 @@ the command is found before its flags are known. A boolean flag takes its value 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from bank_vaults.cli.commands import COMMANDS, HELP, Words
@@ -74,6 +75,7 @@ def read(arguments: Sequence[str], command: str = "") -> Run | ShowHelp | ShowVe
             raise UsageError(f"Option '--{token.flag}' requires an argument.")
         else:
             flags[token.flag] = (*flags.get(token.flag, ()), token.value)
+    _check_booleans(tokens)
     if shown is not None:
         return shown
     if not command:
@@ -83,6 +85,14 @@ def read(arguments: Sequence[str], command: str = "") -> Run | ShowHelp | ShowVe
     if COMMANDS[command].words is Words.REFUSED:
         _check_count(command, words, most=0)
     return Run(command, flags, tuple(words))
+
+
+def _check_booleans(tokens: Sequence[Token]) -> None:
+    """Go takes ``--store-root-token false`` for true and an ignored word: here it is an error."""
+    for token, following in pairwise(tokens):
+        bare = token.flag is not None and "=" not in token.written and not _TAKES_VALUE.get(token.flag, True)
+        if bare and following.flag is None and following.written.lower() in ("true", "false"):
+            raise UsageError(f"--{token.flag} takes no word: write --{token.flag}={following.written}")
 
 
 def scan(arguments: Iterable[str], command: str = "") -> Iterator[Token]:

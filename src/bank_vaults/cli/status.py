@@ -38,6 +38,7 @@ def _as_json(status: Status) -> dict[str, object]:
             "location": store.description.location if store.description else None,
             "keys": list(store.keys),
             "leftovers": list(store.canaries),
+            "problem": store.missing or None,
             "error": store.error or None,
         },
         "journal": {
@@ -98,6 +99,8 @@ def _print_table(status: Status) -> None:
         _row("  error" if store.description else "store", coloured(store.error, "red"))
     else:
         _row("  keys", ", ".join(store.keys) or "none")
+        if store.missing:
+            _row("  problem", coloured(store.missing, "red"))
         if store.canaries:
             _row("  left-overs", ", ".join(store.canaries) + " (of pre-flight checks; may be removed)")
     _row("journal", status.journal.sentence)

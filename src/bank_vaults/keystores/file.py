@@ -38,6 +38,8 @@ class FileStore:
         may look into it.
         """
         directory = settings.text("file-path")
+        if not directory:
+            _warn_of_working_directory()
         with _explained("open", directory):
             if not os.path.isabs(directory):  # made absolute now: the working directory may change, or vanish
                 directory = os.path.join(os.getcwd(), directory) if directory else os.getcwd()
@@ -171,6 +173,11 @@ class FileStore:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+@functools.cache
+def _warn_of_working_directory() -> None:
+    log.warning("--file-path is not given: the keys are looked for, and kept, in the working directory")
 
 
 @functools.cache

@@ -26,7 +26,8 @@ def open_store(settings: Settings) -> KeyStore:
         module, name = _STORES[mode]
     except KeyError:
         raise StoreError(
-            f"the key store {mode!r} is not built yet; this version has: {', '.join(sorted(_STORES))}"
+            f"the key store {mode!r} is not built yet; this version has: {', '.join(sorted(_STORES))}. "
+            "Try --mode file --file-path DIRECTORY"
         ) from None
     chosen: Any = getattr(import_module(module), name)
     store: KeyStore = limited(mode, "open", lambda: chosen.open(settings))

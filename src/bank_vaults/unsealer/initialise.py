@@ -184,7 +184,8 @@ class Initialiser:
             if not self._options.store_root_token:
                 log.warning(
                     "won't store root token in key store, it is thrown away unseen; "
-                    "a new one can be generated from the keys"
+                    "a new one can be generated from the keys, if the server allows it (OpenBao: set "
+                    "disable_unauthed_generate_root_endpoints = false in its listener)"
                 )
             self._finish(store)
         return True

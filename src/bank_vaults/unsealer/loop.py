@@ -76,6 +76,7 @@ class ServerLoop:
         self._once = False
         self._refused_shares = 0
         self._interrupted = False
+        self._shares_checked = False
         self._reconsider_at = 0.0
         self._reported_at = 0.0
 
@@ -136,7 +137,27 @@ class ServerLoop:
             self._interrupted = False
             if not server.sealed and accepted_at is not None:  # the raft leader has let it in
                 self._count_success(now - accepted_at)
+            self._check_shares(server)
         return server
+
+    def _check_shares(self, server: ServerState) -> None:
+        """Once, while all is well: is the store able to open this server after its next restart?"""
+        policy = self.server.policy
+        if self._shares_checked or server.sealed or not self._memory.journal_closed:
+            return
+        self._shares_checked = True
+        if not policy.unseal or policy.auto or server.recovery_seal:
+            return
+        try:
+            missing = missing_shares(self._observer.opened_store(), server)
+        except StoreError as error:
+            self._observer.forget_store()
+            missing = str(error)
+        if missing:
+            log.error(
+                "the vault is open, but after its next restart it would stay sealed",
+                extra={"fields": self._fields(why=missing)},
+            )
 
     def _look_at_store(self, server: ServerState) -> StoreState:
         initialiser = self.server.initialiser
@@ -321,7 +342,10 @@ class ServerLoop:
             chance=random.random(),  # noqa: S311 - no secret depends on it
         )
         self._memory = memory._replace(retry_at=time.monotonic() + pause)
-        log.error(failure, extra={"fields": self._fields(again_in_s=round(pause, 1))})
+        fields = self._fields(reason=self.decision.reason.value if self.decision else "")
+        if not self._once:
+            fields["again_in_s"] = round(pause, 1)
+        log.error(failure, extra={"fields": fields})
 
     # report and wait
 
@@ -340,6 +364,8 @@ class ServerLoop:
         if decision.reason is Reason.BACK_OFF:
             return  # its sentence is the failure, which has been logged
         level = logging.WARNING if decision.trouble else logging.INFO
+        if decision.once is ExitCode.KEYS:
+            level = logging.ERROR  # for a human to decide
         log.log(level, decision.sentence, extra={"fields": self._fields(reason=decision.reason.value)})
 
     def _announce(self, snapshot: Snapshot) -> None:

@@ -13,6 +13,7 @@ from bank_vaults.domain.snapshot import StoreState
 from bank_vaults.keystores.base import KeyStore, StoreDescription, StoreError
 from bank_vaults.unsealer import journal
 from bank_vaults.unsealer.holder import liveness
+from bank_vaults.unsealer.unseal import missing_shares
 from bank_vaults.vault.errors import VaultError
 from bank_vaults.vault.sys import LeaderState, Sys
 
@@ -27,11 +28,15 @@ class ServerLook(NamedTuple):
 
 
 class StoreLook(NamedTuple):
-    """A store: names, never values. ``canaries`` are left-overs of pre-flight checks."""
+    """A store: names, never values. ``canaries`` are left-overs of pre-flight checks.
+
+    ``missing``: why it could not open the server that was looked at, empty if it could.
+    """
 
     description: StoreDescription | None = None
     keys: tuple[str, ...] = ()
     canaries: tuple[str, ...] = ()
+    missing: str = ""
     error: str = ""
 
 
@@ -69,8 +74,8 @@ class Status(NamedTuple):
 def look(servers: list[Sys], open_store: Callable[[], KeyStore]) -> Status:
     """Look at everything; what fails is told in its place. Writes nothing."""
     looks = tuple(_look_at_server(sys) for sys in servers)
-    initialised = any(look.state is not None and look.state.initialized for look in looks)
-    store, seen = _look_at_store(open_store, initialised)
+    states = [look.state for look in looks if look.state is not None and look.state.initialized]
+    store, seen = _look_at_store(open_store, states[0] if states else None)
     return Status(looks, store, seen)
 
 
@@ -89,7 +94,9 @@ def _look_at_server(sys: Sys) -> ServerLook:
     return ServerLook(address, state, leader)
 
 
-def _look_at_store(open_store: Callable[[], KeyStore], initialised: bool) -> tuple[StoreLook, JournalLook]:
+def _look_at_store(
+    open_store: Callable[[], KeyStore], server: ServerState | None
+) -> tuple[StoreLook, JournalLook]:
     description = None
     try:
         store = open_store()
@@ -101,6 +108,9 @@ def _look_at_store(open_store: Callable[[], KeyStore], initialised: bool) -> tup
             damage = str(error)
         holder = liveness(row.intent.holder) if row.intent else Liveness.UNKNOWN
         found = store.list()
+        missing = ""
+        if server is not None and not server.recovery_seal:
+            missing = missing_shares(store, server)
     except StoreError as error:
         unknown = JournalLook(sentence="unknown: the store cannot be read")
         return StoreLook(description, error=str(error)), unknown
@@ -108,8 +118,8 @@ def _look_at_store(open_store: Callable[[], KeyStore], initialised: bool) -> tup
     keys, canaries = names.keys_in(found), tuple(sorted(filter(names.is_canary, found)))
     unfinished = bool(answers) or names.journal(0) in found
     seen = JournalLook(unfinished, row.intent, holder, bool(answers))
-    sentence = damage or _sentence(seen, answers, keys, initialised)
-    return StoreLook(description, keys, canaries), seen._replace(sentence=sentence)
+    sentence = damage or _sentence(seen, answers, keys, server is not None)
+    return StoreLook(description, keys, canaries, missing), seen._replace(sentence=sentence)
 
 
 def _sentence(seen: JournalLook, answers: tuple[str, ...], keys: tuple[str, ...], initialised: bool) -> str:

@@ -57,6 +57,8 @@ class Supervisor:
         self._watch()
         if not self._stop.restart:
             self._notifier.stopping()
+        if self._stop.signal:
+            log.info("asked to end", extra={"fields": {"signal": self._stop.signal}})
         self._join(threads)
         if self._stop.signal:
             return 128 + self._stop.signal if once else ExitCode.OK

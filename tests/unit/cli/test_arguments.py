@@ -18,7 +18,7 @@ from bank_vaults.cli.options import OPTIONS, Kind
     ("arguments", "flags", "words"),
     [
         (["--once"], {"once": ("true",)}, ()),
-        (["--once", "false"], {"once": ("true",)}, ("false",)),
+        (["--once", "no"], {"once": ("true",)}, ("no",)),
         (["--once=false"], {"once": ("false",)}, ()),
         (["--once="], {"once": ("",)}, ()),
         (["--mode", "file"], {"mode": ("file",)}, ()),

@@ -52,10 +52,17 @@ def test_flags_keep_their_order_over_both_places(cli: Cli) -> None:
 
 
 def test_a_word_after_a_boolean_flag_is_not_its_value(cli: Cli) -> None:
-    outcome = cli("unseal", "--once", "false")
+    outcome = cli("unseal", "--once", "misplaced")
     assert outcome.given.flag("once") is True
     assert "arguments that are no flags are ignored" in outcome.stderr
     assert "count=1" in outcome.stderr
+
+
+@pytest.mark.parametrize("word", ["true", "false", "False"])
+def test_a_boolean_word_without_its_equals_sign_does_nothing_irreversible(cli: Cli, word: str) -> None:
+    outcome = cli("init", "--store-root-token", word)
+    assert outcome.code == 64
+    assert f"write --store-root-token={word}" in outcome.stderr
 
 
 @pytest.mark.parametrize("command", ["init", "unseal", "configure"])
