@@ -12,6 +12,7 @@ but those given.
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import os
 import re
@@ -194,7 +195,10 @@ def run(
 
 def stored(store: Path) -> dict[str, bytes]:
     """What is in the key store, also what is hidden."""
-    return {file.name: file.read_bytes() for file in sorted(store.iterdir())}
+    for _ in range(100):
+        with contextlib.suppress(FileNotFoundError):  # removed between the listing and the reading
+            return {file.name: file.read_bytes() for file in sorted(store.iterdir())}
+    raise AssertionError(f"the files of {store} never stand still")
 
 
 def eventually(condition: Callable[[], bool], what: str, limit: float = LIMIT) -> None:

@@ -348,7 +348,13 @@ def _sealed(seen: Snapshot, server: ServerState) -> Decision:
 
 def _unsealed(seen: Snapshot, store: StoreState | None) -> Decision:
     policy, memory = seen.policy, seen.memory
-    if store is not None and store.answer and not store.holder_may_come and not memory.dispute:
+    if store is not None and store.answer and not memory.dispute:
+        if store.holder_may_come:
+            return Decision(
+                Reason.INIT_ELSEWHERE,
+                "vault is unsealed; who initialised it is finishing that",
+                wait=_SOON if store.holder is Liveness.ALIVE else _pause(seen),
+            )
         return Decision(
             Reason.FINISH_TOKEN,
             "vault is unsealed: finishing its initialisation",
