@@ -237,10 +237,11 @@ def test_node_that_was_slower_does_not_close_the_journal_of_the_faster_one(
         with HesitatingProgram(f"create {SHARES[0]}", *ONCE, wanted, server=server, store=tmp_path) as faster:
             faster.wait_held()
             slower.go()
-            assert slower.wait().code == 0, slower.log()
+            slower.wait_for("who initialised it is finishing that")
             assert {ANSWER, JOURNAL} <= set(names_in(tmp_path))
             faster.go()
             assert faster.wait().code == 0, faster.log()
+            assert slower.wait().code == 0, slower.log()
     assert_every_key_is_safe(server, tmp_path, root=WANTED)
 
 
