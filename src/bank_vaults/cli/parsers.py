@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import re
 
+from bank_vaults.domain.booleans import boolean
 from bank_vaults.domain.durations import parse_duration
 
-_TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
-_FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
 # Texts, compiled when first used: most runs use few of them, and each costs a part of the start.
 _INTEGER = (
     r"(?P<sign>[+-]?)(?:0[xX](?P<hex>(?:_?[0-9a-fA-F])+)|0[bB](?P<bin>(?:_?[01])+)"
@@ -29,10 +28,9 @@ _COMMA_OR_SPACE = r"\s*,\s*|\s+"
 
 def parse_boolean(text: str) -> bool:
     """The words of Go's strconv.ParseBool."""
-    if text in _TRUE:
-        return True
-    if text in _FALSE:
-        return False
+    meaning = boolean(text)
+    if meaning is not None:
+        return meaning
     raise ValueError(f"{_quoted(text)} is not a boolean: accepted are true, false, t, f, 1, 0")
 
 

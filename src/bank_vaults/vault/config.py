@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from bank_vaults.domain.booleans import boolean
 from bank_vaults.domain.durations import parse_duration
 from bank_vaults.domain.secrets import Secret
 from bank_vaults.vault.endpoints import ConfigError, Endpoint, parse_address, parse_proxy
@@ -16,8 +17,6 @@ __all__ = ["ClientConfig", "ConfigError", "from_environment"]
 DEFAULT_ADDRESS = "https://127.0.0.1:8200"
 DEFAULT_TIMEOUT = 60.0
 DEFAULT_MAX_RETRIES = 2
-_TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})  # strconv.ParseBool of Go
-_FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
 
 
 class ClientConfig(NamedTuple):
@@ -68,10 +67,9 @@ class _Variables:
 
     def boolean(self, name: str) -> bool:
         variable, value = self.find(name)
-        if not value or value in _FALSE:
-            return False
-        if value in _TRUE:
-            return True
+        meaning = boolean(value) if value else False
+        if meaning is not None:
+            return meaning
         raise ConfigError(f"{variable} must be true or false (or 1, t, 0, f)")
 
 

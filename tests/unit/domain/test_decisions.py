@@ -22,24 +22,10 @@ from bank_vaults.domain.exitcodes import ExitCode
 from bank_vaults.domain.journal import Holder, Intent, Liveness
 from bank_vaults.domain.server import ServerState
 from bank_vaults.domain.snapshot import Action, Leader, Memory, Policy, Snapshot, StoreState, Unreachable
+from tests.support.states import FRESH, SEALED, UNSEALED
 
 NOW = 1000.0
 SECRET = "hvs.nonce-like-secret"
-FRESH = ServerState(
-    initialized=False,
-    sealed=True,
-    threshold=0,
-    shares=0,
-    progress=0,
-    nonce="",
-    recovery_seal=False,
-    seal_type="shamir",
-    storage_type="raft",
-    version="2.7.2",
-    migration=False,
-)
-SEALED = FRESH._replace(initialized=True, threshold=3, shares=5)
-UNSEALED = SEALED._replace(sealed=False)
 INTENT = Intent("http://vault:8200", Holder("vault-0", "boot", "pid:[1]", 17, 4711), 1.0, 300.0, 5, 3)
 NOTHING = StoreState()
 ALL_SHARES = tuple(names.unseal(number) for number in range(5))

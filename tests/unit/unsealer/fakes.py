@@ -21,6 +21,7 @@ from bank_vaults.unsealer.initialise import Initialiser, InitOptions
 from bank_vaults.unsealer.loop import Server, ServerLoop
 from bank_vaults.unsealer.stop import Stop, Woken
 from bank_vaults.vault.errors import FatalError, UnsupportedError, VaultError
+from tests.support.states import FRESH, SEALED
 
 ADDRESS = "http://vault:8200"
 SHARES = tuple(map(names.unseal, range(5)))
@@ -29,21 +30,6 @@ TOKEN = "s.first-root-token"
 ANSWER: dict[str, object] = {"keys": list(KEYS), "keys_base64": [], "root_token": TOKEN}
 OURS = Holder("here", "boot", "pid:[1]", 4242, 1)
 ELSEWHERE = Holder("elsewhere", "another-boot", "pid:[2]", 7, 1)
-FRESH = ServerState(
-    initialized=False,
-    sealed=True,
-    threshold=0,
-    shares=0,
-    progress=0,
-    nonce="",
-    recovery_seal=False,
-    seal_type="shamir",
-    storage_type="inmem",
-    version="2.7.2",
-    migration=False,
-)
-SEALED = FRESH._replace(initialized=True, threshold=3, shares=5)
-UNSEALED = SEALED._replace(sealed=False)
 OPTIONS = InitOptions(
     shares=5,
     threshold=3,

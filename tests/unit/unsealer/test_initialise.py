@@ -15,14 +15,13 @@ from bank_vaults.unsealer import journal
 from bank_vaults.unsealer.init_call import HelperGoneError, InitFailedError, StoreTrouble
 from bank_vaults.unsealer.initialise import KeysConflictError
 from bank_vaults.vault.errors import TransientError
+from tests.support.states import FRESH, SEALED
 from tests.unit.unsealer.fakes import (
     ADDRESS,
     ANSWER,
-    FRESH,
     KEYS,
     OPTIONS,
     OURS,
-    SEALED,
     SHARES,
     TOKEN,
     CountingStop,

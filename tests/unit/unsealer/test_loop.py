@@ -17,17 +17,15 @@ from bank_vaults.keystores.base import KeyStore, StoreError
 from bank_vaults.unsealer import initialise, journal, loop, observe
 from bank_vaults.unsealer.init_call import HelperGoneError, InitFailedError
 from bank_vaults.vault.errors import FatalError, TransientError, VaultError
+from tests.support.states import FRESH, SEALED, UNSEALED
 from tests.unit.unsealer.fakes import (
     ADDRESS,
     ANSWER,
-    FRESH,
     KEYS,
     OPTIONS,
     OURS,
-    SEALED,
     SHARES,
     TOKEN,
-    UNSEALED,
     CountingStop,
     FakeClock,
     House,

@@ -14,7 +14,8 @@ from bank_vaults.keystores.base import StoreError
 from bank_vaults.keystores.file import FileStore
 from bank_vaults.unsealer import journal, status
 from bank_vaults.vault.errors import TransientError
-from tests.unit.unsealer.fakes import ANSWER, FRESH, SEALED, SHARES, UNSEALED, FakeSys, intent_of
+from tests.support.states import FRESH, SEALED, UNSEALED
+from tests.unit.unsealer.fakes import ANSWER, SHARES, FakeSys, intent_of
 
 
 @pytest.fixture

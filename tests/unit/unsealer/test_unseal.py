@@ -11,7 +11,8 @@ from bank_vaults.keystores.base import StoreError
 from bank_vaults.keystores.file import FileStore
 from bank_vaults.unsealer.unseal import Outcome, fingerprint, missing_shares, unseal_round
 from bank_vaults.vault.errors import FatalError, TransientError
-from tests.unit.unsealer.fakes import KEYS, SEALED, SHARES, FakeSys
+from tests.support.states import SEALED
+from tests.unit.unsealer.fakes import KEYS, SHARES, FakeSys
 
 WRONG = "ff" * 33
 
