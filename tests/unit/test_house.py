@@ -70,7 +70,8 @@ def test_no_file_names_a_place_on_somebodys_machine() -> None:
 
 def test_imports_run_downwards_only_by_contract() -> None:
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
-    (layers,) = (c["layers"] for c in settings["contracts"] if c["type"] == "layers")
+    # The one with containers is of the stick; import-linter itself sees to it that no room is left out there.
+    (layers,) = (c["layers"] for c in settings["contracts"] if c["type"] == "layers" and "containers" not in c)
     rooms = {
         path.name for path in (ROOT / "src" / "bank_vaults").iterdir() if (path / "__init__.py").exists()
     }
