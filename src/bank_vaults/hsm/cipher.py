@@ -82,6 +82,13 @@ def ec_public_key(point: bytes) -> PublicKey:
         raise CipherError("the EC key of the token is not on P-256, the only curve used here") from None
 
 
+def wrappings(public: PublicKey) -> tuple[Wrapping, ...]:
+    """How a data key can be wrapped to this key, best first. Not every token knows OAEP with SHA-256."""
+    if isinstance(public, rsa.RSAPublicKey):
+        return Wrapping.RSA_OAEP_SHA256, Wrapping.RSA_OAEP_SHA1
+    return (Wrapping.ECDH_ES_P256,)
+
+
 def new_data_key(public: PublicKey, wrapping: Wrapping) -> OpenedKey:
     """A fresh data key for one initialisation, wrapped to ``public``. No operation of the token."""
     plain, set_id = os.urandom(_DATA_KEY), os.urandom(_SET_ID)

@@ -36,6 +36,7 @@ class Refusal(Enum):
     REFUSED_BEFORE = "refused-before"
     WRONG_LENGTH = "wrong-length"
     PIN_PAD = "pin-pad"
+    NO_MEMORY = "no-memory"
 
 
 class PinRefusedError(Exception):
@@ -167,6 +168,19 @@ def may_try(
             f"{token} has one PIN try left, and a wrong PIN would lock it: make sure that the PIN is right, "
             "then use --hsm-allow-final-try once, or log in with another tool",
             Refusal.FINAL_TRY,
+        )
+
+
+def may_try_unremembered(state: PinState, *, token: str, error: str) -> None:
+    """Return if a login may be tried although it cannot be remembered. Raises PinRefusedError.
+
+    Without a memory only the token can tell that a PIN was refused before, and it may have been ours.
+    """
+    if state.flags & _WORSE:
+        raise PinRefusedError(
+            f"{token} says that a wrong PIN was tried, and refused PINs cannot be remembered here ({error}): "
+            "make --hsm-state-dir writable, or log in once with another tool, which resets the counter",
+            Refusal.NO_MEMORY,
         )
 
 

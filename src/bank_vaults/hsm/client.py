@@ -1,0 +1,299 @@
+"""The supervisor's side of the worker: requests with deadlines, and a new process on any doubt.
+
+A token can be pulled out, pcscd restarted, the login reset by another program, and the module can hang or
+crash. Whatever it is, the way back is the same: bind again in the same process; if that does not help, end
+the process and bind in a new one. No caller ever waits longer than the deadlines say.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
+
+from bank_vaults.hsm.binding import ModuleInfo, SlotInfo, TokenInfo
+from bank_vaults.hsm.ck import KeyType, SlotFlag, TokenFlag
+from bank_vaults.hsm.pin import PinMemory, PinMemoryError, PinRefusedError, Refusal
+from bank_vaults.hsm.selection import Candidate
+from bank_vaults.hsm.token import Access, Memory
+from bank_vaults.hsm.wire import Channel, Message, WireError
+
+_T = TypeVar("_T")
+
+log = logging.getLogger(__name__)
+
+_WORKER = "bank_vaults.hsm.worker"
+_LIMIT = 15.0  # seconds for what is no private-key operation and makes no key
+_LIMITS = {"bind": 60.0, "open": 15.0, "seal": 30.0, "replace": 60.0, "values": 30.0}
+_GENERATION = 240.0  # seconds that a bind may take that makes a key pair: 30 s and more on a card
+_END = 1.0  # seconds for a worker to see that it is not wanted any more
+
+
+class TokenError(Exception):
+    """The token cannot be used now: unplugged, restarted, hanging. Worth another try later."""
+
+
+class TokenMissingError(TokenError):
+    """No token fits; perhaps it is about to be plugged in."""
+
+
+class TokenUnusableError(Exception):
+    """Trying again is no help: ambiguous choice, no key, another stick, no PKCS#11 module."""
+
+
+class ValueDamagedError(Exception):
+    """One stored value cannot be opened; the token is well."""
+
+
+class Surroundings(NamedTuple):
+    """The module and all tokens that it shows."""
+
+    module: ModuleInfo
+    candidates: tuple[Candidate, ...]
+
+
+class Key(NamedTuple):
+    """The key pair in use. ``size`` in bits; ``fingerprint`` is the SHA-256 of its public half."""
+
+    label: str
+    id: bytes
+    type: KeyType
+    size: int
+    fingerprint: bytes
+
+
+class BoundToken(NamedTuple):
+    """A token that is logged in to."""
+
+    module: ModuleInfo
+    candidate: Candidate
+    key: Key
+    generated: bool
+    warning: str | None
+
+
+class TokenClient:
+    """One token behind a worker process. Safe for several threads: they take turns."""
+
+    def __init__(self, module: str, access: Access, memory: Memory) -> None:
+        self._module = module
+        self._access = access
+        self._memory = memory
+        self._lock = threading.RLock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._channel: Channel | None = None
+        self._bound: BoundToken | None = None
+        self._fingerprint: bytes | None = None
+
+    def look(self) -> Surroundings:
+        """What is there, without a login. Raises TokenError, TokenUnusableError."""
+        with self._lock:
+            answer = self._ask({"do": "look"}, _LIMIT)
+        return Surroundings(ModuleInfo(*answer["module"]), tuple(map(_candidate, answer["candidates"])))
+
+    def bind(self, *, fresh: bool = False) -> BoundToken:
+        """Log in, if not done; ``fresh`` does it anew, so that nothing read before is remembered.
+
+        Raises TokenError, TokenUnusableError, PinRefusedError.
+        """
+        with self._lock:
+            if fresh:
+                self._bound = None
+            return self._repeated(lambda: self._bind(fresh=fresh))
+
+    def labels(self) -> tuple[str, ...]:
+        """The labels of all data objects, oldest first. Raises as bind does."""
+        return tuple(self._request({"do": "labels"})["labels"])
+
+    def values(self, label: str) -> tuple[bytes, ...]:
+        """The values of the data objects with this label, newest first. Raises as bind does."""
+        return tuple(self._request({"do": "values", "label": label})["values"])
+
+    def replace(self, label: str, value: bytes) -> None:
+        """Create, read back, destroy the older ones. Raises as bind does, and ValueDamagedError."""
+        self._request({"do": "replace", "label": label, "value": value})
+
+    def delete(self, label: str) -> None:
+        """Destroy all data objects with this label. Raises as bind does."""
+        self._request({"do": "delete", "label": label})
+
+    def seal(self, name: str, value: bytes, like: bytes | None) -> bytes:
+        """The envelope of a value, with the data key of ``like`` or a new one.
+
+        Raises as bind does, and ValueDamagedError.
+        """
+        stored: bytes = self._request(
+            {"do": "seal", "name": name, "value": value, "like": like, "raw": False}
+        )["stored"]
+        return stored
+
+    def seal_raw(self, name: str, value: bytes) -> bytes:
+        """The older format. Raises as bind does, and ValueDamagedError when the value is too long."""
+        stored: bytes = self._request(
+            {"do": "seal", "name": name, "value": value, "like": None, "raw": True}
+        )["stored"]
+        return stored
+
+    def open(self, name: str, stored: bytes) -> bytes:
+        """The value, of whatever format. Raises as bind does, and ValueDamagedError."""
+        value: bytes = self._request({"do": "open", "name": name, "stored": stored})["value"]
+        return value
+
+    def close(self) -> None:
+        """End the worker; the next request starts a new one."""
+        with self._lock:
+            self._end()
+
+    def _request(self, message: Message) -> Message:
+        def once() -> Message:
+            self._bind()
+            return self._ask(message, _LIMITS.get(message["do"], _LIMIT))
+
+        with self._lock:
+            return self._repeated(once)
+
+    def _repeated(self, once: Callable[[], Any]) -> Any:  # what ``once`` gives
+        """As it is; after an error bound anew; after another one in a new process."""
+        for trial in ("rebind", "replace"):
+            try:
+                return once()
+            except TokenMissingError:
+                raise
+            except TokenError as error:
+                log.warning(
+                    "the HSM does not answer as it should; trying again",
+                    extra={"fields": {"error": str(error), "way": trial}},
+                )
+                self._bound = None
+                if trial == "replace":
+                    self._end()
+        return once()
+
+    def _bind(self, *, fresh: bool = False) -> BoundToken:
+        if self._bound is not None:
+            return self._bound
+        access = self._access
+        described = access._asdict() | {
+            "criteria": access.criteria._asdict(),
+            "pin": access.pin.reveal_bytes(),
+        }
+        limit = _GENERATION if access.may_generate else _LIMITS["bind"]
+        bound = _bound_token(self._ask({"do": "bind", "access": described, "fresh": fresh}, limit))
+        if self._fingerprint not in (None, bound.key.fingerprint):
+            self._end()
+            raise TokenUnusableError(
+                f"another token or key than before: serial {bound.candidate.token.serial} has the key "
+                f"{bound.key.fingerprint.hex()[:16]}, this process works with the key "
+                f"{(self._fingerprint or b'').hex()[:16]}. Plug in the first token or a clone of it"
+            )
+        self._fingerprint = bound.key.fingerprint
+        self._bound = bound
+        return bound
+
+    def _ask(self, message: Message, limit: float) -> Message:
+        channel = self._started()
+        try:
+            channel.send(message)
+            while True:
+                answer = channel.receive(limit)
+                if "ask" in answer:
+                    channel.send(self._remembered(answer))
+                elif "failed" in answer:
+                    break
+                else:
+                    done: Message = answer["done"]
+                    return done
+        except TimeoutError:
+            self._end()
+            raise TokenError(
+                f"the PKCS#11 module did not end '{message['do']}' within {limit:g} s; its process was ended"
+            ) from None
+        except WireError:
+            code = self._end()
+            raise TokenError(f"the process of the PKCS#11 module ended by itself (code {code})") from None
+        raise self._failure(answer["failed"])
+
+    def _failure(self, failed: Message) -> Exception:
+        kind, text = failed["kind"], failed["text"]
+        if kind == "value":
+            return ValueDamagedError(text)
+        self._bound = None
+        if kind == "pin":
+            return PinRefusedError(text, failed["reason"] and Refusal(failed["reason"]))
+        if kind == "missing":
+            return TokenMissingError(text)
+        if kind in ("several", "wrong"):
+            return TokenUnusableError(text)
+        return TokenError(text)
+
+    def _remembered(self, question: Message) -> Message:
+        """The memory of refused PINs, for the worker, which must not touch it while a module hangs."""
+        serial = question["serial"]
+        try:
+            if question["ask"] == "recall":
+                return {"record": self._memory.recall(serial).encode(), "error": None}
+            self._memory.remember(serial, PinMemory.decode(question["record"]))
+        except (PinMemoryError, OSError) as error:
+            return {"record": None, "error": str(error)}
+        return {"error": None}
+
+    def _started(self) -> Channel:
+        if self._channel is None:
+            ours, theirs = socket.socketpair()
+            with theirs:
+                # Its output is the vendor's: nobody knows what stands in it.
+                self._process = subprocess.Popen(  # noqa: S603  # our own module
+                    [
+                        sys.executable,
+                        "-P",
+                        "-m",
+                        "bank_vaults.hsm.worker",
+                        str(theirs.fileno()),
+                        self._module,
+                    ],
+                    pass_fds=(theirs.fileno(),),
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                )
+            self._channel = Channel(ours)
+        return self._channel
+
+    def _end(self) -> int | None:
+        """End the process; its exit code if it had ended by itself, else None."""
+        process, channel = self._process, self._channel
+        self._process = self._channel = self._bound = None
+        if process is None or channel is None:
+            return None
+        code = process.poll()
+        channel.close()  # which ends a worker at once, unless its whole process is stuck
+        if code is None:
+            try:
+                process.wait(_END)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        return code
+
+
+def _candidate(found: Any) -> Candidate:  # JSON
+    slot, slot_info, token = found
+    slot_info[2] = SlotFlag(slot_info[2])
+    token[4] = TokenFlag(token[4])
+    return Candidate(slot, SlotInfo(*slot_info), TokenInfo(*token))
+
+
+def _bound_token(answer: Message) -> BoundToken:
+    key = dict(answer["key"])
+    key["type"] = KeyType[key["type"]]
+    return BoundToken(
+        module=ModuleInfo(*answer["module"]),
+        candidate=_candidate(answer["candidate"]),
+        key=Key(**key),
+        generated=answer["generated"],
+        warning=answer["warning"],
+    )

@@ -1,0 +1,281 @@
+"""The process that owns the PKCS#11 module: ``python -m bank_vaults.hsm.worker FD MODULE``.
+
+Spawned, never forked, since PKCS#11 modules do not survive a fork. It answers one request after the other
+on the socket ``FD``; a request that fails leaves the token released, so that the next ``bind`` starts from
+nothing. When the supervisor is gone it ends at once, even in the middle of a call into a module that
+hangs: a thread of its own waits for the end of the socket.
+
+======== ============================================= =================================
+request  members                                       answer
+======== ============================================= =================================
+look                                                   module, candidates
+bind     access; fresh: initialise the module anew     module, candidate, key, …
+labels                                                 labels, oldest first
+values   label                                         values, newest first
+replace  label, value                                  none
+delete   label                                         none
+seal     name, value, like (stored, or None), raw      stored
+open     name, stored                                  value
+======== ============================================= =================================
+
+While ``bind`` runs, the worker asks back: ``recall`` and ``remember``, for the memory of refused PINs.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from bank_vaults.domain import envelope
+from bank_vaults.domain.envelope import EnvelopeError, Wrapping
+from bank_vaults.domain.secrets import Secret
+from bank_vaults.hsm import cipher
+from bank_vaults.hsm.binding import Module
+from bank_vaults.hsm.cipher import CipherError, OpenedKey
+from bank_vaults.hsm.errors import ModuleError, Pkcs11Error
+from bank_vaults.hsm.pin import PinMemory, PinMemoryError, PinRefusedError
+from bank_vaults.hsm.selection import SelectionError, TokenCriteria
+from bank_vaults.hsm.token import Access, Bound, NoKeyError, Token
+from bank_vaults.hsm.wire import Channel, Message, WireError
+
+_KEEP_DATA_KEY = 5.0
+"""Seconds that a data key stays in memory unused: for the length of one unseal, so that a token that is
+pulled out is needed again for the next."""
+
+
+class ReadBackError(Exception):
+    """The token does not give back what was written to it."""
+
+
+class _Asking:
+    """The memory of refused PINs, which the supervisor keeps."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+
+    def recall(self, serial: str) -> PinMemory:
+        """See Memory.recall."""
+        self._channel.send({"ask": "recall", "serial": serial})
+        answer = self._channel.receive(None)
+        if error := answer["error"]:
+            raise PinMemoryError(error)
+        return PinMemory.decode(answer["record"])
+
+    def remember(self, serial: str, memory: PinMemory) -> None:
+        """See Memory.remember."""
+        self._channel.send({"ask": "remember", "serial": serial, "record": memory.encode()})
+        if error := self._channel.receive(None)["error"]:
+            raise OSError(error)
+
+
+class Worker:
+    """Requests turned into calls of the token."""
+
+    def __init__(self, channel: Channel, path: str) -> None:
+        self._channel = channel
+        self._path = path
+        self._module: Module | None = None
+        self._token: Token | None = None
+        self._access: Access | None = None
+        self._public: cipher.PublicKey | None = None
+        self._opened: OpenedKey | None = None
+        self._requests: dict[str, Callable[[Message], dict[str, Any]]] = {
+            "look": self._look,
+            "bind": self._bind,
+            "labels": self._labels,
+            "values": self._values,
+            "replace": self._replace,
+            "delete": self._delete,
+            "seal": self._seal,
+            "open": self._open,
+        }
+
+    def serve(self) -> None:
+        """Answer until the supervisor closes its end."""
+        while True:
+            try:
+                request = self._channel.receive(_KEEP_DATA_KEY if self._opened else None)
+            except TimeoutError:
+                self._opened = None
+                continue
+            try:
+                self._channel.send({"done": self._requests[request["do"]](request)})
+            except WireError:
+                raise
+            except (CipherError, EnvelopeError, ReadBackError) as error:  # of one value: the token is well
+                self._channel.send({"failed": {"kind": "value", "text": str(error)}})
+            except Exception as error:
+                self._release()
+                self._channel.send({"failed": _described(error)})
+
+    def _look(self, _: Message) -> dict[str, Any]:
+        token = self._ready()
+        assert self._module is not None  # noqa: S101  # _ready has loaded it
+        return {
+            "module": self._module.info(),
+            "candidates": token.candidates(),
+        }
+
+    def _bind(self, request: Message) -> dict[str, Any]:
+        if request["fresh"] and self._module is not None:
+            self._release()
+            self._module.finalize()
+            self._module.initialize()
+        self._access = _access(request["access"])
+        bound = self._ready().bind(self._access)
+        self._public = bound.key.public_key()
+        return _bound(bound, self._public)
+
+    def _labels(self, _: Message) -> dict[str, Any]:
+        return {"labels": [found.label for found in self._ready().objects()]}
+
+    def _values(self, request: Message) -> dict[str, Any]:
+        return {"values": [value for _, value in self._ready().values(request["label"])]}
+
+    def _replace(self, request: Message) -> dict[str, Any]:
+        # Created, read back, and only then are the older ones destroyed: a kill in between leaves two, of
+        # which readers take the newest.
+        token, label, value = self._ready(), request["label"], request["value"]
+        older = [handle for handle, _ in token.values(label)]
+        created = token.create(label, value)
+        if (created, value) not in token.values(label):
+            raise ReadBackError(f"the token does not give back what was written as {label!r}")
+        for handle in older:
+            token.destroy(handle)
+        return {}
+
+    def _delete(self, request: Message) -> dict[str, Any]:
+        token = self._ready()
+        for handle, _ in token.values(request["label"]):
+            token.destroy(handle)
+        return {}
+
+    def _seal(self, request: Message) -> dict[str, Any]:
+        public = self._bound_key()
+        if request["raw"]:
+            return {"stored": cipher.seal_raw(public, request["value"])}
+        like: bytes | None = request["like"]
+        key = self._new_data_key(public) if like is None else self._data_key(envelope.decode(like).key)
+        return {"stored": cipher.seal(key, request["name"], request["value"])}
+
+    def _open(self, request: Message) -> dict[str, Any]:
+        stored: bytes = request["stored"]
+        if not envelope.is_envelope(stored):
+            return {"value": self._open_raw(request["name"], stored)}
+        found = envelope.decode(stored)
+        return {"value": cipher.unseal(self._data_key(found.key), request["name"], found)}
+
+    def _open_raw(self, name: str, stored: bytes) -> bytes:
+        """OAEP first, as the newer of the old versions wrote it; then PKCS#1 v1.5 of the older ones."""
+        token, public = self._ready(), self._bound_key()
+        size = getattr(public, "key_size", 0) // 8
+        if len(stored) != size:
+            raise CipherError(f"the stored value of '{name}' is of no known format: {len(stored)} bytes")
+        try:
+            return token.decrypt(stored, Wrapping.RSA_OAEP_SHA1)
+        except Pkcs11Error as error:
+            first = error
+        try:
+            return token.decrypt(stored, None)
+        except Pkcs11Error:
+            raise first from None
+
+    def _data_key(self, key: envelope.DataKey) -> OpenedKey:
+        if self._opened is None or self._opened.key != key:
+            self._opened = cipher.open_data_key(key, self._bound_key(), self._ready())
+        return self._opened
+
+    def _new_data_key(self, public: cipher.PublicKey) -> OpenedKey:
+        """A data key that the token has proved to unwrap, before anything is sealed with it."""
+        for wrapping in cipher.wrappings(public):
+            made = cipher.new_data_key(public, wrapping)
+            try:
+                self._opened = cipher.open_data_key(made.key, public, self._ready())
+            except Pkcs11Error as error:
+                refused = error
+                if self._access is not None:  # the failed operation may have left the session unusable
+                    self._ready().bind(self._access)
+                continue
+            if self._opened == made:
+                return made
+            raise CipherError("the token unwraps a data key to something else than was wrapped")
+        raise refused
+
+    def _bound_key(self) -> cipher.PublicKey:
+        if self._public is None:
+            raise NoKeyError("the token is not bound")
+        return self._public
+
+    def _ready(self) -> Token:
+        if self._token is None:
+            module = Module(self._path)
+            module.initialize()
+            self._module, self._token = module, Token(module, _Asking(self._channel))
+        return self._token
+
+    def _release(self) -> None:
+        self._public = self._opened = None
+        if self._token is not None:
+            self._token.release()
+
+
+def _access(message: Message) -> Access:
+    rest = {name: value for name, value in message.items() if name not in ("criteria", "pin")}
+    return Access(criteria=TokenCriteria(**message["criteria"]), pin=Secret(message["pin"]), **rest)
+
+
+def _bound(bound: Bound, public: cipher.PublicKey) -> dict[str, Any]:
+    return {
+        "module": bound.module,
+        "candidate": bound.candidate,
+        "key": {
+            "label": bound.key.label,
+            "id": bound.key.id,
+            "type": bound.key.type.name,
+            "size": getattr(public, "key_size", 0),
+            "fingerprint": cipher.fingerprint(public),
+        },
+        "generated": bound.generated,
+        "warning": bound.warning,
+    }
+
+
+def _described(error: Exception) -> dict[str, Any]:
+    text = str(error)
+    if isinstance(error, Pkcs11Error):
+        return {"kind": "token", "text": text}
+    if isinstance(error, SelectionError):
+        return {"kind": "several" if error.several else "missing", "text": text}
+    if isinstance(error, PinRefusedError):
+        return {"kind": "pin", "text": text, "reason": error.reason and error.reason.value}
+    if isinstance(error, (NoKeyError, PinMemoryError, ModuleError)):
+        return {"kind": "wrong", "text": text}
+    # Not its text: nobody knows what stands in it.
+    return {"kind": "token", "text": f"unexpected {type(error).__name__} in the worker"}
+
+
+def _end_with(supervisor: socket.socket) -> None:
+    """End the process when the supervisor has closed its end, whatever the module is doing."""
+    watch = select.poll()
+    watch.register(supervisor, select.POLLRDHUP)
+    watch.poll()
+    os._exit(0)
+
+
+def main() -> None:
+    """Serve until the supervisor is gone."""
+    end = socket.socket(fileno=int(sys.argv[1]))
+    threading.Thread(target=_end_with, args=(end,), daemon=True).start()
+    try:
+        Worker(Channel(end), sys.argv[2]).serve()
+    except WireError:
+        os._exit(0)  # without the module's own clean-up, which may hang
+
+
+if __name__ == "__main__":
+    main()
