@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 
 from bank_vaults.cli import wiring
-from bank_vaults.domain.exitcodes import ExitCode
 from bank_vaults.domain.settings import Settings
 from bank_vaults.keystores.base import StoreError
 from bank_vaults.telemetry.health import Health
@@ -24,7 +23,7 @@ def run(settings: Settings) -> int:
         opener = wiring.store_opener(settings)
     except StoreError as error:
         log.error(f"error creating kv store: {error}")
-        return ExitCode.STORE
+        return error.exit_code
     metrics, stop = Metrics(), Stop()
     stop.catch_signals()
     servers = wiring.servers(settings, configs, opener, metrics, unseals=False)

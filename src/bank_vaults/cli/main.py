@@ -73,7 +73,7 @@ def _failed(error: Exception) -> int:
 
     _log.debug("the command failed", exc_info=True)
     if isinstance(error, StoreError):
-        return _fail(str(error), ExitCode.STORE)
+        return _fail(str(error), error.exit_code)
     return _fail(f"unexpected {type(error).__name__}: {error}", ExitCode.FAILURE)
 
 

@@ -217,11 +217,25 @@ OPTIONS: tuple[Option, ...] = (
     ),
     *_section(
         "Key store: HSM",
-        _path("hsm-module-path", "PKCS#11 library"),
-        _integer("hsm-slot-id", "slot of the token, where no token label is given", 0),
-        _text("hsm-token-label", "label of the token; goes before the slot"),
+        _path("hsm-module-path", "PKCS#11 library, or a p11-kit module file"),
+        _text("hsm-uri", "token, key, module and PIN source as a PKCS#11 URI (RFC 7512)"),
+        _text("hsm-serial", "serial number of the token"),
+        _text("hsm-token-label", "label of the token"),
+        _integer("hsm-slot-id", "slot of the token, where nothing else names it", 0),
         _secret("hsm-pin", "user PIN of the token"),
-        _text("hsm-key-label", "label of the RSA key pair", "bank-vaults"),
+        _boolean("hsm-allow-final-try", "log in even if a wrong PIN would lock the token"),
+        _text("hsm-key-label", "label of the key pair", "bank-vaults"),
+        _text("hsm-key-id", "CKA_ID of the key pair, hexadecimal, where several have the label"),
+        _boolean("hsm-generate-key", "make an RSA key pair if the token has none", default=True),
+        _text(
+            "hsm-blob-format",
+            "how values are stored; auto keeps what is there",
+            "auto",
+            choices=("auto", "raw", "envelope"),
+        ),
+        _path(
+            "hsm-state-dir", "where refused PINs are remembered; default $STATE_DIRECTORY or the user's state"
+        ),
     ),
     *_section(
         "Key store: another Vault",

@@ -32,7 +32,7 @@ def run(settings: Settings) -> int:
         opener = wiring.store_opener(settings)
     except StoreError as error:
         log.error(f"error creating kv store: {error}")
-        return ExitCode.STORE
+        return error.exit_code
     metrics = Metrics()
     stop = Stop()
     stop.catch_signals()

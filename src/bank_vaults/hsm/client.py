@@ -8,17 +8,19 @@ the process and bind in a new one. No caller ever waits longer than the deadline
 from __future__ import annotations
 
 import logging
+import os
 import socket
 import subprocess
 import sys
 import threading
+import weakref
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
 from bank_vaults.hsm.binding import ModuleInfo, SlotInfo, TokenInfo
 from bank_vaults.hsm.ck import KeyType, SlotFlag, TokenFlag
 from bank_vaults.hsm.pin import PinMemory, PinMemoryError, PinRefusedError, Refusal
-from bank_vaults.hsm.selection import Candidate
+from bank_vaults.hsm.selection import Candidate, plain_label
 from bank_vaults.hsm.token import Access, Memory
 from bank_vaults.hsm.wire import Channel, Message, WireError
 
@@ -87,7 +89,20 @@ class TokenClient:
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: Channel | None = None
         self._bound: BoundToken | None = None
-        self._fingerprint: bytes | None = None
+        self._last: BoundToken | None = None
+        _clients.add(self)
+        self.written = False
+        """Whether data objects were written since the module last read them all."""
+
+    @property
+    def place(self) -> str:
+        """The token for people: its label and serial number once it was seen, else what is looked for."""
+        bound = self._last
+        if bound is not None:
+            token = bound.candidate.token
+            return f"token {plain_label(token.label)!r}, serial {token.serial}, key {bound.key.label!r}"
+        wanted = {name: value for name, value in self._access.criteria._asdict().items() if value}
+        return f"token with {wanted} through {self._module}"
 
     def look(self) -> Surroundings:
         """What is there, without a login. Raises TokenError, TokenUnusableError."""
@@ -115,6 +130,7 @@ class TokenClient:
 
     def replace(self, label: str, value: bytes) -> None:
         """Create, read back, destroy the older ones. Raises as bind does, and ValueDamagedError."""
+        self.written = True
         self._request({"do": "replace", "label": label, "value": value})
 
     def delete(self, label: str) -> None:
@@ -143,6 +159,12 @@ class TokenClient:
         value: bytes = self._request({"do": "open", "name": name, "stored": stored})["value"]
         return value
 
+    def abandon(self) -> None:
+        """In a process that was forked off: the worker is the parent's, and must see when that is gone."""
+        if self._channel is not None:
+            self._channel.close()
+        self._process = self._channel = self._bound = None
+
     def close(self) -> None:
         """End the worker; the next request starts a new one."""
         with self._lock:
@@ -156,7 +178,7 @@ class TokenClient:
         with self._lock:
             return self._repeated(once)
 
-    def _repeated(self, once: Callable[[], Any]) -> Any:  # what ``once`` gives
+    def _repeated(self, once: Callable[[], _T]) -> _T:
         """As it is; after an error bound anew; after another one in a new process."""
         for trial in ("rebind", "replace"):
             try:
@@ -183,15 +205,16 @@ class TokenClient:
         }
         limit = _GENERATION if access.may_generate else _LIMITS["bind"]
         bound = _bound_token(self._ask({"do": "bind", "access": described, "fresh": fresh}, limit))
-        if self._fingerprint not in (None, bound.key.fingerprint):
+        if self._last is not None and self._last.key.fingerprint != bound.key.fingerprint:
             self._end()
             raise TokenUnusableError(
                 f"another token or key than before: serial {bound.candidate.token.serial} has the key "
                 f"{bound.key.fingerprint.hex()[:16]}, this process works with the key "
-                f"{(self._fingerprint or b'').hex()[:16]}. Plug in the first token or a clone of it"
+                f"{self._last.key.fingerprint.hex()[:16]}. Plug in the first token or a clone of it"
             )
-        self._fingerprint = bound.key.fingerprint
-        self._bound = bound
+        self._bound = self._last = bound
+        if fresh:
+            self.written = False
         return bound
 
     def _ask(self, message: Message, limit: float) -> Message:
@@ -278,6 +301,17 @@ class TokenClient:
                 process.kill()
                 process.wait()
         return code
+
+
+_clients: weakref.WeakSet[TokenClient] = weakref.WeakSet()
+
+
+def _abandon_all() -> None:
+    for client in _clients:
+        client.abandon()
+
+
+os.register_at_fork(after_in_child=_abandon_all)
 
 
 def _candidate(found: Any) -> Candidate:  # JSON

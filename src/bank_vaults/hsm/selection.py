@@ -34,8 +34,6 @@ class TokenCriteria(NamedTuple):
     slot_description: str | None = None
     slot_manufacturer: str | None = None
     slot: int | None = None
-    slot_is_given: bool = False
-    """Whether the operator named the slot; else it is the default 0 of older versions."""
 
 
 class Choice(NamedTuple):
@@ -94,15 +92,9 @@ def same_label(wanted: str, label: str) -> bool:
 
 def choose_token(candidates: Sequence[Candidate], criteria: TokenCriteria) -> Choice:
     """The one token that fits. Raises SelectionError."""
-    names_token = any((criteria.serial, criteria.label, criteria.manufacturer, criteria.model,
-                       criteria.slot_description, criteria.slot_manufacturer))  # fmt: skip
     fitting = [candidate for candidate in candidates if _fits(candidate, criteria)]
-    if criteria.slot is not None and (criteria.slot_is_given or not names_token):
-        in_slot = [candidate for candidate in fitting if candidate.slot == criteria.slot]
-        if not names_token:
-            return _by_slot(candidates, in_slot, criteria)
-        if len(fitting) > 1:
-            fitting = in_slot
+    if criteria.slot is not None and not any(criteria[: TokenCriteria._fields.index("slot")]):
+        return _by_slot(candidates, criteria.slot)
     if len(fitting) == 1:
         return Choice(fitting[0])
     words = _words(criteria)
@@ -116,19 +108,17 @@ def choose_token(candidates: Sequence[Candidate], criteria: TokenCriteria) -> Ch
     )
 
 
-def _by_slot(
-    candidates: Sequence[Candidate], in_slot: Sequence[Candidate], criteria: TokenCriteria
-) -> Choice:
+def _by_slot(candidates: Sequence[Candidate], slot: int) -> Choice:
+    in_slot = [candidate for candidate in candidates if candidate.slot == slot]
     if not in_slot:
         raise SelectionError(
-            f"can't find HSM slot: no token in slot {criteria.slot}; {_listed(candidates)}", several=False
+            f"can't find HSM slot: no token in slot {slot}; {_listed(candidates)}", several=False
         )
     warning = None
     if len(candidates) > 1:
         warning = (
-            f"the token is chosen by slot {criteria.slot} alone, and there are {len(candidates)} tokens: "
-            "slot numbers follow the order of plugging in. Name the token by --hsm-serial, "
-            "--hsm-token-label or --hsm-uri"
+            f"the token is chosen by slot {slot} alone, and there are {len(candidates)} tokens: slot numbers "
+            "follow the order of plugging in. Name the token by --hsm-serial, --hsm-token-label or --hsm-uri"
         )
     return Choice(in_slot[0], warning)
 

@@ -9,12 +9,22 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
+from bank_vaults.domain.exitcodes import ExitCode
+
 
 class StoreError(Exception):
     """The store cannot tell, or cannot do it: the outcome of the call is unknown.
 
     The message names the store, the name of the value and the cause, never the value.
     """
+
+    exit_code = ExitCode.STORE
+
+
+class PinRefusedError(StoreError):
+    """The token refused the PIN, or it is not tried so as not to lock the token. Trying again is harm."""
+
+    exit_code = ExitCode.PIN_REFUSED
 
 
 class NotFoundError(Exception):

@@ -26,7 +26,13 @@ from bank_vaults.domain.journal import InitAnswer, InitRequest, Intent
 from bank_vaults.domain.secrets import Secret
 from bank_vaults.domain.server import ServerState
 from bank_vaults.keystores import preflight
-from bank_vaults.keystores.base import AlreadyExistsError, KeyStore, NotFoundError, StoreError
+from bank_vaults.keystores.base import (
+    AlreadyExistsError,
+    KeyStore,
+    NotFoundError,
+    PinRefusedError,
+    StoreError,
+)
 from bank_vaults.telemetry.failpoints import failpoint
 from bank_vaults.telemetry.metrics import Metrics
 from bank_vaults.unsealer import journal
@@ -243,6 +249,8 @@ class Initialiser:
         size = _ANSWER_BYTES_AROUND + _ANSWER_BYTES_PER_SHARE * self._options.shares
         try:
             preflight.check(store, self._open_store, size)
+        except PinRefusedError:
+            raise
         except StoreError as error:
             raise StoreError(f"error testing keystore before init: {error}") from None
 

@@ -13,7 +13,7 @@ from bank_vaults.domain.exitcodes import ExitCode
 from bank_vaults.domain.journal import MalformedRecordError
 from bank_vaults.domain.server import ServerState
 from bank_vaults.domain.snapshot import Action, Leader, Memory, Policy, Snapshot, StoreState, Unreachable
-from bank_vaults.keystores.base import KeyStore, StoreError
+from bank_vaults.keystores.base import KeyStore, PinRefusedError, StoreError
 from bank_vaults.telemetry.logs import redact
 from bank_vaults.telemetry.metrics import Metrics
 from bank_vaults.unsealer.init_call import HelperGoneError, InitFailedError
@@ -82,6 +82,14 @@ class ServerLoop:
 
     def run(self, *, once: bool) -> ExitCode:
         """Go on until the end is asked for; with ``once`` until there is nothing more to do in one round."""
+        try:
+            return self._run(once=once)
+        except PinRefusedError as error:
+            # No second try, neither here nor by whoever restarts us: the exit code says so.
+            log.error(f"the PIN is not accepted: {error}", extra={"fields": self._fields()})
+            return error.exit_code
+
+    def _run(self, *, once: bool) -> ExitCode:
         self._once = once
         deadline = time.monotonic() + _ONCE_LIMIT
         while True:
@@ -183,6 +191,8 @@ class ServerLoop:
             spares = [name for name in snapshot.store.keys if names.is_answer(name)] if snapshot.store else []
             hint = f". Another answer is in {', '.join(spares)}: see docs/storage.md" if spares else ""
             self._dispute(f"{error}{hint}")
+        except PinRefusedError:
+            raise
         except StoreError as error:
             self._observer.forget_store()
             self._observer.count_store_error(action.value)

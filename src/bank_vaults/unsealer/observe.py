@@ -10,7 +10,7 @@ from bank_vaults.domain import names
 from bank_vaults.domain.journal import Intent, Liveness, MalformedRecordError
 from bank_vaults.domain.server import ServerState
 from bank_vaults.domain.snapshot import StoreState, Unreachable
-from bank_vaults.keystores.base import KeyStore, StoreError, exists
+from bank_vaults.keystores.base import KeyStore, PinRefusedError, StoreError, exists
 from bank_vaults.telemetry.metrics import Metrics
 from bank_vaults.unsealer import journal
 from bank_vaults.unsealer.holder import liveness
@@ -95,6 +95,8 @@ class Observer:
                 found = frozenset({names.ANSWER}) if exists(store, names.ANSWER) else frozenset()
             else:
                 found = store.list()
+        except PinRefusedError:
+            raise
         except StoreError as error:
             self.forget_store()
             self.count_store_error("read")

@@ -56,6 +56,13 @@ ROOT_DEFAULTS: dict[str, Value] = {
     "k8s-secret-name": "",
     "hsm-module-path": "",
     "hsm-token-label": "",
+    "hsm-uri": "",
+    "hsm-serial": "",
+    "hsm-key-id": "",
+    "hsm-generate-key": True,
+    "hsm-allow-final-try": False,
+    "hsm-blob-format": "auto",
+    "hsm-state-dir": "",
     "file-path": "",
 }
 

@@ -18,6 +18,7 @@ from bank_vaults.hsm.pin import (
     SaltedHash,
     begin,
     may_try,
+    may_try_unremembered,
     remember_accepted,
     remember_refused,
     settle,
@@ -75,6 +76,14 @@ def test_a_pin_of_an_impossible_length_is_not_even_tried(pin: str) -> None:
     with pytest.raises(PinRefusedError, match="6 to 15") as caught:
         may_try(_state(_OK), PinMemory(), Secret(pin), token="t", allow_final_try=False)
     assert caught.value.reason is Refusal.WRONG_LENGTH
+
+
+@pytest.mark.parametrize("flags", [_LOW, _FINAL])
+def test_without_a_memory_a_token_that_counts_a_wrong_pin_is_left_alone(flags: TokenFlag) -> None:
+    may_try_unremembered(_state(_OK), token="t", error="read-only")
+    with pytest.raises(PinRefusedError, match="read-only") as caught:
+        may_try_unremembered(_state(flags), token="t", error="read-only")
+    assert caught.value.reason is Refusal.NO_MEMORY
 
 
 def test_another_pin_may_be_tried_after_a_refused_one() -> None:

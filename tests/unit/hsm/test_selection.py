@@ -69,11 +69,10 @@ def test_another_label_is_another_label(label: str) -> None:
         (TokenCriteria(label="mail"), _OTHER),
         (TokenCriteria(label="bank-vaults", serial="DENK0100001"), _FIRST),
         (TokenCriteria(slot_description="Other reader"), _OTHER),
-        (TokenCriteria(label="bank-vaults", slot=4, slot_is_given=True), _SECOND),
-        (TokenCriteria(label="mail", slot=4, slot_is_given=True), _OTHER),
+        (TokenCriteria(label="mail", slot=4), _OTHER),
     ],
 )
-def test_what_names_a_token_finds_it_and_the_slot_only_breaks_a_tie(
+def test_what_names_a_token_finds_it_and_the_slot_does_not_count(
     criteria: TokenCriteria, chosen: Candidate
 ) -> None:
     choice = choose_token(_ALL, criteria)
@@ -91,7 +90,7 @@ def test_a_slot_alone_is_taken_with_a_warning_where_there_are_several_tokens() -
     ("criteria", "several", "words"),
     [
         (TokenCriteria(label="bank-vaults"), True, "2 tokens with label 'bank-vaults'"),
-        (TokenCriteria(label="bank-vaults", slot=9, slot_is_given=True), False, "no token with"),
+        (TokenCriteria(label="bank-vaults", slot=4), True, "2 tokens with label 'bank-vaults'"),
         (TokenCriteria(serial="X"), False, "no token with serial 'X'"),
         (TokenCriteria(model="m", manufacturer="n"), False, "manufacturer 'n' and model 'm'"),
         (TokenCriteria(slot=1), False, "no token in slot 1"),

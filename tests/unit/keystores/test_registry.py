@@ -24,14 +24,13 @@ LATER = [
     "oci",
     "vault",
     "k8s",
-    "hsm",
     "hsm-k8s",
 ]
 
 
 @pytest.mark.parametrize("mode", [*LATER, "", "File", "nonsense"])
 def test_a_mode_that_is_not_built_yet_is_refused_with_those_that_are(mode: str) -> None:
-    with pytest.raises(StoreError, match=f"'{mode}' is not built yet; this version has: dev, file"):
+    with pytest.raises(StoreError, match=f"'{mode}' is not built yet; this version has: dev, file, hsm"):
         open_store(Settings({"mode": mode}))
 
 

@@ -1,0 +1,251 @@
+"""Modes ``hsm`` and ``hsm-k8s``: values that only a PKCS#11 token can open (docs/hsm.md).
+
+:class:`Sealed` encrypts what another store keeps; :class:`OnToken` keeps bytes as data objects on the
+token. Mode ``hsm`` is the one on top of the other.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import Enum
+
+from bank_vaults.domain import envelope, names
+from bank_vaults.domain.settings import Settings
+from bank_vaults.hsm.client import BoundToken, TokenClient, TokenError, TokenUnusableError, ValueDamagedError
+from bank_vaults.hsm.pin import PinRefusedError as RefusedByGuardError
+from bank_vaults.keystores import hsm_token
+from bank_vaults.keystores.base import (
+    AlreadyExistsError,
+    KeyStore,
+    NotFoundError,
+    PinRefusedError,
+    StoreDescription,
+    StoreError,
+)
+
+log = logging.getLogger(__name__)
+
+_OURS = "vault-"
+"""How all our names begin: other data objects on the token are none of our business."""
+
+
+class BlobFormat(Enum):
+    """``--hsm-blob-format``: how new values are stored."""
+
+    AUTO = "auto"
+    """As the values that are there; envelopes in a fresh store."""
+    RAW = "raw"
+    """One RSA block for each value, as Go Bank-Vaults writes it."""
+    ENVELOPE = "envelope"
+
+
+class OnToken:
+    """Bytes as data objects on a token: the label is the name.
+
+    Reads of a new client are fresh: what this process has written before is read from the token again, not
+    from the memory of the module.
+    """
+
+    def __init__(self, client: TokenClient) -> None:
+        self._client = client
+        self._fresh = not client.written
+
+    def get(self, name: str) -> bytes:
+        """The newest value under a name."""
+        found = self.versions(name)
+        if not found:
+            raise NotFoundError(f"the hsm store has no value {name!r}")
+        return found[0]
+
+    def versions(self, name: str) -> tuple[bytes, ...]:
+        """All values under a name, newest first: a replacement that a kill cut short leaves two."""
+        with _translated(f"read {name!r}"):
+            self._refresh()
+            return self._client.values(name)
+
+    def put(self, name: str, value: bytes) -> None:
+        """Create, read back, destroy the older ones."""
+        with _translated(f"write {name!r}"):
+            self._client.replace(name, value)
+
+    def create(self, name: str, value: bytes) -> None:
+        """Look, then write: a token has no atomic create. See StoreDescription.atomic_create."""
+        with _translated(f"create {name!r}"):
+            if self._client.values(name):
+                raise AlreadyExistsError(f"the hsm store already has a value {name!r}")
+            self._client.replace(name, value)
+
+    def delete(self, name: str) -> None:
+        """Destroy all objects with this label."""
+        with _translated(f"delete {name!r}"):
+            self._client.delete(name)
+
+    def list(self) -> frozenset[str]:
+        """The labels of our data objects."""
+        with _translated("list"):
+            self._refresh()
+            return frozenset(label for label in self._client.labels() if label.startswith(_OURS))
+
+    def describe(self) -> StoreDescription:
+        """Which token."""
+        return StoreDescription(
+            mode="hsm",
+            location=self._client.place,
+            atomic_create=False,
+            protection="data objects on the token, encrypted to its key, readable with its PIN only",
+        )
+
+    def _refresh(self) -> None:
+        if not self._fresh:
+            self._client.bind(fresh=True)
+            self._fresh = True
+
+
+class Sealed:
+    """Values encrypted to the token's key before ``inner`` sees them."""
+
+    def __init__(self, client: TokenClient, inner: KeyStore, blobs: BlobFormat) -> None:
+        self._client = client
+        self._inner = inner
+        self._blobs = blobs
+
+    @classmethod
+    def open(cls, settings: Settings) -> Sealed:
+        """Mode ``hsm``. All clients of one process share the worker that owns the module.
+
+        The first one logs in, so that the token is ready before the server is. A token that is not there
+        is waited for by whoever needs it. Raises StoreError, PinRefusedError.
+        """
+        client = _shared_client(os.getpid(), settings)
+        return cls(client, OnToken(client), BlobFormat(settings.text("hsm-blob-format")))
+
+    def get(self, name: str) -> bytes:
+        """The newest value under the name that can be opened. StoreError if none of them can."""
+        found = self._versions(name)
+        if not found:
+            raise NotFoundError(f"the {self.describe().mode} store has no value {name!r}")
+        for number, stored in enumerate(found):
+            try:
+                with _translated(f"open {name!r}"):
+                    return self._client.open(name, stored)
+            except StoreError as error:
+                if number == len(found) - 1 or not isinstance(error.__cause__, ValueDamagedError):
+                    raise
+                log.warning(
+                    "the newest value under a name cannot be opened, an older one is used",
+                    extra={"fields": {"key": name, "error": str(error)}},
+                )
+        raise AssertionError("unreachable: the loop returns or raises")
+
+    def put(self, name: str, value: bytes) -> None:
+        """Seal, then put."""
+        self._inner.put(name, self._sealed(name, value))
+
+    def create(self, name: str, value: bytes) -> None:
+        """Seal, then create."""
+        self._inner.create(name, self._sealed(name, value))
+
+    def delete(self, name: str) -> None:
+        """See KeyStore.delete."""
+        self._inner.delete(name)
+
+    def list(self) -> frozenset[str]:
+        """See KeyStore.list."""
+        return self._inner.list()
+
+    def describe(self) -> StoreDescription:
+        """That of the inner store; on the token it is the token's own."""
+        inner = self._inner.describe()
+        if inner.mode == "hsm":
+            return inner
+        return inner._replace(
+            mode=f"hsm-{inner.mode}",
+            location=f"{inner.location}, sealed by {self._client.place}",
+            protection="encrypted to a key that does not leave its token",
+        )
+
+    def _versions(self, name: str) -> tuple[bytes, ...]:
+        if isinstance(self._inner, OnToken):
+            return self._inner.versions(name)
+        try:
+            return (self._inner.get(name),)
+        except NotFoundError:
+            return ()
+
+    def _sealed(self, name: str, value: bytes) -> bytes:
+        raw, like = self._policy()
+        with _translated(f"seal {name!r}"):
+            if not raw:
+                return self._client.seal(name, value, like)
+            return self._client.seal_raw(name, value)
+
+    def _policy(self) -> tuple[bool, bytes | None]:
+        """Whether the older format is written; else an envelope whose data key is to be used again.
+
+        Never both formats in one store, and one data key for all values of one initialisation.
+        """
+        if self._blobs is BlobFormat.RAW:
+            return True, None
+        like: bytes | None = None
+        # Keys first, then the rest: a canary of somebody else must not decide for the keys.
+        for name in sorted(self._inner.list(), key=lambda name: (not names.is_key(name), name)):
+            for stored in self._versions(name):
+                if envelope.is_envelope(stored):
+                    like = like or stored
+                elif self._blobs is BlobFormat.AUTO and names.is_key(name):
+                    return True, None
+            if like is not None and names.is_key(name):
+                break
+        return False, like
+
+
+@functools.cache
+def _shared_client(pid: int, settings: Settings) -> TokenClient:  # noqa: ARG001  # a fork needs its own
+    client = hsm_token.client(settings)
+    with _translated("log in"):
+        try:
+            bound = client.bind()
+        except TokenError as error:
+            log.warning("the HSM is not ready, it is waited for", extra={"fields": {"error": str(error)}})
+            return client
+    _announce(bound)
+    return client
+
+
+def _announce(bound: BoundToken) -> None:
+    """What users of Go Bank-Vaults know from its start."""
+    module, (slot, slot_info, token) = bound.module, bound.candidate
+    log.info("HSM Information", extra={"fields": module._asdict()})
+    log.info("HSM slot", extra={"fields": {"slot": slot, "description": slot_info.description}})
+    fields = {"label": token.label, "serial": token.serial, "model": token.model, "firmware": token.firmware}
+    log.info("HSM token", extra={"fields": fields})
+    if bound.warning:
+        log.warning(bound.warning)
+    found = "generated a key pair" if bound.generated else "found objects"
+    log.info(
+        f"{found} with label {bound.key.label!r} in HSM",
+        extra={"fields": {"id": bound.key.id.hex(), "type": bound.key.type.name, "bits": bound.key.size}},
+    )
+    if module.manufacturer == "OpenSC Project":
+        log.info(
+            "this HSM device doesn't support encryption, extracting public key and doing encryption on the "
+            "computer"
+        )
+    log.info("no storage backend specified for HSM, using on device storage")
+
+
+@contextmanager
+def _translated(what: str) -> Iterator[None]:
+    """What the token's side raises, as callers of a store know it."""
+    try:
+        yield
+    except RefusedByGuardError as error:
+        raise PinRefusedError(str(error)) from None
+    except ValueDamagedError as error:
+        raise StoreError(f"the hsm store cannot {what}: {error}") from error
+    except (TokenError, TokenUnusableError) as error:
+        raise StoreError(f"the hsm store cannot {what}: {error}") from None

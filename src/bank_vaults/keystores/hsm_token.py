@@ -1,0 +1,163 @@
+"""From settings to the token: which module, which token and key, the PIN, and where refused PINs are kept."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+
+from bank_vaults.domain.secrets import Secret
+from bank_vaults.domain.settings import Settings
+from bank_vaults.hsm import modules, uri
+from bank_vaults.hsm.client import TokenClient
+from bank_vaults.hsm.pin import PinMemory, PinMemoryError
+from bank_vaults.hsm.selection import TokenCriteria
+from bank_vaults.hsm.token import Access
+from bank_vaults.hsm.uri import Pkcs11Uri
+from bank_vaults.keystores.base import KeyStore, NotFoundError, StoreError
+from bank_vaults.keystores.file import FileStore
+
+_LONGEST_PIN = 1024  # bytes of a PIN file
+
+
+class StoredMemory:
+    """Refused PINs in key stores: the state directory, and for a cluster the shared store as well.
+
+    What one of them remembers counts. A record has no PIN in it, and a name that does not show the serial
+    number.
+    """
+
+    def __init__(self, stores: Sequence[KeyStore]) -> None:
+        self._stores = stores
+
+    def recall(self, serial: str) -> PinMemory:
+        """See Memory.recall. A store that cannot be read counts as damaged: it may know of a refusal."""
+        found = PinMemory()
+        for store in self._stores:
+            try:
+                memory = PinMemory.decode(store.get(_record(serial)))
+            except NotFoundError:
+                continue
+            except StoreError as error:
+                raise PinMemoryError(f"it is not known which PINs were refused: {error}") from None
+            known = found.refused
+            found = PinMemory(
+                (*known, *(entry for entry in memory.refused if entry not in known)),
+                memory.attempt or found.attempt,
+            )
+        return found
+
+    def remember(self, serial: str, memory: PinMemory) -> None:
+        """See Memory.remember."""
+        for store in self._stores:
+            try:
+                store.put(_record(serial), memory.encode())
+            except StoreError as error:
+                raise OSError(str(error)) from None
+
+
+def _record(serial: str) -> str:
+    return f"hsm-pin-{hashlib.sha256(serial.encode()).hexdigest()[:16]}"
+
+
+def client(settings: Settings, shared: Sequence[KeyStore] = ()) -> TokenClient:
+    """The token that the settings name; nothing is asked of it yet. Raises StoreError.
+
+    ``shared`` are stores that other replicas with the same token see.
+    """
+    try:
+        parsed = uri.parse(settings.text("hsm-uri")) if settings.text("hsm-uri") else Pkcs11Uri()
+        module = modules.resolve(settings.text("hsm-module-path"), parsed)
+    except (uri.UriError, modules.NoModuleError) as error:
+        raise StoreError(f"the hsm store: {error}") from None
+    label, key_id = _key(settings, parsed)
+    access = Access(
+        criteria=_criteria(settings, parsed),
+        key_label=label,
+        key_id=key_id,
+        pin=_pin(settings, parsed),
+        may_generate=settings.flag("hsm-generate-key"),
+        allow_final_try=settings.flag("hsm-allow-final-try"),
+    )
+    local = FileStore(state_directory(settings.text("hsm-state-dir"), os.environ))
+    return TokenClient(module, access, StoredMemory((local, *shared)))
+
+
+def _criteria(settings: Settings, parsed: Pkcs11Uri) -> TokenCriteria:
+    return TokenCriteria(
+        serial=settings.text("hsm-serial") or parsed.serial,
+        label=settings.text("hsm-token-label") or parsed.token,
+        manufacturer=parsed.manufacturer,
+        model=parsed.model,
+        slot_description=parsed.slot_description,
+        slot_manufacturer=parsed.slot_manufacturer,
+        slot=settings.integer("hsm-slot-id") if parsed.slot_id is None else parsed.slot_id,
+    )
+
+
+def _key(settings: Settings, parsed: Pkcs11Uri) -> tuple[str | None, bytes | None]:
+    """Label and CKA_ID of the key. The URI goes before the flag's default label."""
+    key_id = parsed.id
+    if text := settings.text("hsm-key-id"):
+        try:
+            key_id = bytes.fromhex(text.replace(":", ""))
+        except ValueError:
+            raise StoreError("the hsm store: --hsm-key-id is not hexadecimal") from None
+    label = parsed.object or settings.text("hsm-key-label")
+    if not label and key_id is None:
+        raise StoreError("the hsm store: key label is required: give --hsm-key-label or --hsm-key-id")
+    return label or None, key_id
+
+
+def _pin(settings: Settings, parsed: Pkcs11Uri) -> Secret:
+    found = settings.secret("hsm-pin") or parsed.pin_value
+    if found is None and parsed.pin_source:
+        found = _pin_from(parsed.pin_source)
+    if not found:
+        raise StoreError(
+            "the hsm store needs the user PIN of the token: --hsm-pin-file, BANK_VAULTS_HSM_PIN, a systemd "
+            "credential named hsm-pin, or pin-source in --hsm-uri"
+        )
+    return found
+
+
+def _pin_from(source: str) -> Secret:
+    """``pin-source`` of RFC 7512: a path, or a file: URI. A command is not run."""
+    path = source.removeprefix("file://").removeprefix("file:")
+    if not path.startswith("/"):
+        raise StoreError("the hsm store: pin-source of --hsm-uri has to be an absolute path or file:/path")
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        with open(descriptor, "rb") as file:
+            if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+                raise StoreError(f"the hsm store: pin-source {path} is a directory")
+            content = file.read(_LONGEST_PIN + 1)
+    except OSError as error:
+        raise StoreError(f"the hsm store cannot read pin-source {path}: {error.strerror}") from None
+    if len(content) > _LONGEST_PIN:
+        raise StoreError(f"the hsm store: pin-source {path} is too long for a PIN")
+    return Secret(content.removesuffix(b"\n").removesuffix(b"\r"))
+
+
+def state_directory(given: str, environ: Mapping[str, str]) -> str:
+    """Where refused PINs are remembered over restarts; made if it is missing.
+
+    ``--hsm-state-dir``, else STATE_DIRECTORY of systemd, else bank-vaults in the user's state directory
+    (XDG), for root /var/lib. A directory that cannot be made shows at its use.
+    """
+    if given:
+        path = given
+    elif found := environ.get("STATE_DIRECTORY"):
+        path = found.partition(":")[0]
+    elif os.geteuid() == 0:
+        path = "/var/lib/bank-vaults"
+    else:
+        home = environ.get("HOME", "/")
+        path = os.path.join(
+            environ.get("XDG_STATE_HOME") or os.path.join(home, ".local/state"), "bank-vaults"
+        )
+    with suppress(OSError):
+        os.makedirs(path, mode=0o700, exist_ok=True)
+    return path
