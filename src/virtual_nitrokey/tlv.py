@@ -35,6 +35,8 @@ def parse(data: bytes) -> tuple[Tlv, ...]:
 
 def encode(tag: int, value: bytes) -> bytes:
     """One data object as bytes. ValueError for a tag of another shape, and above 16 MiB."""
+    if not 0 <= tag <= 0xFFFF:
+        raise ValueError(f"{tag:X} is no tag of one or two bytes")
     name = tag.to_bytes(1 if tag < 0x100 else 2, "big")
     if _tag(name, 0) != (tag, len(name)):
         raise ValueError(f"{tag:X} is no tag")

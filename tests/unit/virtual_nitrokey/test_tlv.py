@@ -67,7 +67,7 @@ def test_malformed_bytes_are_refused(data: str) -> None:
         parse(bytes.fromhex(data))
 
 
-@pytest.mark.parametrize("tag", [0x1F, 0x5F, 0x7F80, 0x5F00, 0x5320])
+@pytest.mark.parametrize("tag", [-1, 0x1F, 0x5F, 0x7F80, 0x5F00, 0x5320, 0x10000])
 def test_a_tag_of_another_shape_is_not_written(tag: int) -> None:
     with pytest.raises(ValueError, match="tag"):
         encode(tag, b"")
