@@ -70,12 +70,13 @@ def values(store: Path) -> set[str]:
 
 
 def process_texts(pid: int) -> list[str]:
-    """Command line and environment of a process and its children."""
-    return [
-        Path(f"/proc/{each}/{what}").read_bytes().decode(errors="replace")
-        for each in (pid, *children(pid))
-        for what in ("cmdline", "environ")
-    ]
+    """Command line and environment of a process and of those of its children that live on meanwhile."""
+    files = [Path(f"/proc/{pid}/{what}") for what in ("cmdline", "environ")]
+    found = [file.read_bytes() for file in files]
+    for child in children(pid):
+        with suppress(FileNotFoundError, ProcessLookupError):  # the one that calls sys/init may just end
+            found += [Path(f"/proc/{child}/{what}").read_bytes() for what in ("cmdline", "environ")]
+    return [text.decode(errors="replace") for text in found]
 
 
 def received(notify: socket.socket) -> list[str]:

@@ -6,8 +6,9 @@ The order is everything::
     existence      no key of another cluster is in the way; an error is never "free"
     intent         journal entry, created atomically: also the lock between nodes
     sys/init       by the detached process, exactly once; its whole answer is stored in one write
-    keys           each share under its own name, created, read back through a fresh client
+    keys           each share under its own name, created
     root token     likewise; after unsealing replaced or revoked, if asked
+    read back      all of them through one fresh client
     answer, intent deleted, in this order
 
 Every step after the intent can be repeated, and the next start repeats what is missing.
@@ -167,25 +168,29 @@ class Initialiser:
         answer = self._answer(store)
         if answer is None:
             return False
-        reader = self._open_store()
         for name, share in answer.named_shares():
-            if not self._create(store, reader, name, share):
+            if not self._create(store, name, share):
                 raise KeysConflictError(
                     f"error setting key '{name}': it already exists and is not the key that sys/init gave. "
                     "Nothing was overwritten. Either that key or the whole answer in "
                     f"'{names.ANSWER}' belongs to this server: delete neither before the server has "
                     "accepted one of them, then move the other away and start bank-vaults again"
                 )
+            failpoint("init.key-stored")
+        # A root token that is there already is a later one, put by finish_token: it stays.
+        root_stored = self._options.store_root_token and self._create(store, names.ROOT, answer.root_token)
+        failpoint("init.root-stored")
+        reader = self._open_store()
+        for name, share in answer.named_shares():
+            self._verify(reader, name, share)
             kind = "recovery" if name.startswith("vault-recovery") else "unseal"
             log.info(f"{kind} key stored in key store", extra={"fields": {"key": name}})
-            failpoint("init.key-stored")
+        if root_stored:
+            self._verify(reader, names.ROOT, answer.root_token)
+            log.info("root token stored in key store", extra={"fields": {"key": names.ROOT}})
+        elif self._options.store_root_token:
+            log.info("another root token is stored: it stays", extra={"fields": {"key": names.ROOT}})
         failpoint("init.keys-verified")
-        if self._options.store_root_token:
-            # A root token that is there already is a later one, put by finish_token: it stays.
-            stored = self._create(store, reader, names.ROOT, answer.root_token)
-            words = "root token stored in key store" if stored else "another root token is stored: it stays"
-            log.info(words, extra={"fields": {"key": names.ROOT}})
-            failpoint("init.root-stored")
         if close and not self._options.replace_token:
             if not self._options.store_root_token:
                 log.warning(
@@ -212,10 +217,7 @@ class Initialiser:
             failpoint("init.token-created")
             if self._options.store_root_token:
                 store.put(names.ROOT, wanted.reveal_bytes())
-                if self._stored(self._open_store(), names.ROOT) != wanted.reveal_bytes():
-                    raise StoreError(
-                        f"the store gives back another value for '{names.ROOT}' than it was given"
-                    )
+                self._verify(self._open_store(), names.ROOT, wanted)
                 log.info("root token stored in key store", extra={"fields": {"key": names.ROOT}})
                 failpoint("init.token-stored")
             if wanted != answer.root_token:
@@ -266,19 +268,17 @@ class Initialiser:
         found = store.list()
         return bool(names.keys_in(found)) or any(map(names.is_answer, found))
 
-    def _create(self, store: KeyStore, reader: KeyStore, name: str, value: Secret) -> bool:
-        """Create and read back. False: another value is there, and stays."""
-        created = True
+    def _create(self, store: KeyStore, name: str, value: Secret) -> bool:
+        """Create if it is absent. False: another value is there, and stays."""
         try:
             store.create(name, value.reveal_bytes())
         except AlreadyExistsError:
-            created = False
-        stored = self._stored(reader, name)
-        if stored == value.reveal_bytes():
-            return True
-        if created:
+            return self._stored(store, name) == value.reveal_bytes()
+        return True
+
+    def _verify(self, reader: KeyStore, name: str, value: Secret) -> None:
+        if self._stored(reader, name) != value.reveal_bytes():
             raise StoreError(f"the store gives back another value for '{name}' than it was given")
-        return False
 
     def _stored(self, reader: KeyStore, name: str) -> bytes:
         try:
