@@ -15,6 +15,7 @@ from virtual_nitrokey.keys import EcKey, RsaKey
 from virtual_nitrokey.status import SW, CardError
 
 CAPACITY = 76 * 1024  # bytes for files and keys together (Nitrokey HSM, public data sheet)
+MOST_ENTRIES = 507  # files and keys: OpenSC takes a card for broken that lists more than 1014 bytes
 LARGEST_FILE = 0xFFFF  # bytes: offsets and the size in the file control parameters have 16 bits
 
 DEVICE_KEY = 0  # as a key
@@ -98,6 +99,11 @@ class Memory:
         """
         files = sum(len(content) for fid, content in self.files.items() if fid != DEVICE_CERTIFICATE)
         return files + sum(_size(key) for number, key in self.keys.items() if number != DEVICE_KEY)
+
+    @property
+    def entries(self) -> int:
+        """How many files and keys there are."""
+        return len(self.files) + len(self.keys)
 
     def identifiers(self) -> Iterator[int]:
         """The identifiers of everything: the keys first, then the files."""

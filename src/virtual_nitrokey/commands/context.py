@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from virtual_nitrokey.apdu import Command
 from virtual_nitrokey.image import Image
-from virtual_nitrokey.memory import CAPACITY, Access, Memory
+from virtual_nitrokey.memory import CAPACITY, MOST_ENTRIES, Access, Memory
 from virtual_nitrokey.pins import Reference
 from virtual_nitrokey.status import SW, CardError
 
@@ -88,7 +88,10 @@ class Context:
 
     def store(self, memory: Memory, written: int) -> None:
         """Change the memory by ``written`` bytes. CardError (6A84) if more does not fit; less always does."""
-        if memory.used > max(self.memory_limit, self.image.memory.used):
+        before = self.image.memory
+        if memory.used > max(self.memory_limit, before.used):
+            raise CardError(SW.NO_SPACE)
+        if memory.entries > max(MOST_ENTRIES, before.entries):
             raise CardError(SW.NO_SPACE)
         self.spend(Work.FILE_WRITE, 8 * written)
         self.commit(replace(self.image, memory=memory))

@@ -84,7 +84,9 @@ class Terminal:
         tries: int = 3,
         shares: int | None = None,
     ) -> int:
-        data = tlv.join((0x80, options.to_bytes(2, "big")), (0x81, pin), (0x82, so_pin), (0x91, bytes((tries,))))
+        data = tlv.join(
+            (0x80, options.to_bytes(2, "big")), (0x81, pin), (0x82, so_pin), (0x91, bytes((tries,)))
+        )
         if shares is not None:
             data += tlv.encode(0x92, bytes((shares,)))
         return self.send(0x80, 0x50, 0, data).sw
