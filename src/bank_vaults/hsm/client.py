@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 _WORKER = "bank_vaults.hsm.worker"
 _LIMIT = 15.0  # seconds for what is no private-key operation and makes no key
-_LIMITS = {"bind": 60.0, "open": 15.0, "seal": 30.0, "replace": 60.0, "values": 30.0}
+_LIMITS = {"bind": 60.0, "open": 15.0, "seal": 30.0, "prepare": 30.0, "replace": 60.0, "values": 30.0}
 _GENERATION = 240.0  # seconds that a bind may take that makes a key pair: 30 s and more on a card
 _END = 1.0  # seconds for a worker to see that it is not wanted any more
 
@@ -128,6 +128,15 @@ class TokenClient:
         """The values of the data objects with this label, newest first. Raises as bind does."""
         return tuple(self._request({"do": "values", "label": label})["values"])
 
+    def create(self, label: str, value: bytes) -> bool:
+        """Create if there is none with this label, and read back; False if there is one.
+
+        Raises as bind does, and ValueDamagedError.
+        """
+        self.written = True
+        created: bool = self._request({"do": "create", "label": label, "value": value})["created"]
+        return created
+
     def replace(self, label: str, value: bytes) -> None:
         """Create, read back, destroy the older ones. Raises as bind does, and ValueDamagedError."""
         self.written = True
@@ -146,6 +155,10 @@ class TokenClient:
             {"do": "seal", "name": name, "value": value, "like": like, "raw": False}
         )["stored"]
         return stored
+
+    def prepare(self, like: bytes | None) -> None:
+        """Have the data key of ``like``, or a new one, at hand for the next minutes. Raises as bind does."""
+        self._request({"do": "prepare", "like": like})
 
     def seal_raw(self, name: str, value: bytes) -> bytes:
         """The older format. Raises as bind does, and ValueDamagedError when the value is too long."""

@@ -12,8 +12,10 @@ look                                                   module, candidates
 bind     access; fresh: initialise the module anew     module, candidate, key, …
 labels                                                 labels, oldest first
 values   label                                         values, newest first
+create   label, value                                  created
 replace  label, value                                  none
 delete   label                                         none
+prepare  like (stored, or None)                        none
 seal     name, value, like (stored, or None), raw      stored
 open     name, stored                                  value
 ======== ============================================= =================================
@@ -46,6 +48,9 @@ from bank_vaults.hsm.wire import Channel, Message, WireError
 _KEEP_DATA_KEY = 5.0
 """Seconds that a data key stays in memory unused: for the length of one unseal, so that a token that is
 pulled out is needed again for the next."""
+
+_KEEP_PREPARED = 900.0
+"""Seconds that a prepared data key waits for its write: as long as sys/init may take, and more."""
 
 
 class ReadBackError(Exception):
@@ -84,13 +89,16 @@ class Worker:
         self._access: Access | None = None
         self._public: cipher.PublicKey | None = None
         self._opened: OpenedKey | None = None
+        self._keep = _KEEP_DATA_KEY
         self._requests: dict[str, Callable[[Message], dict[str, Any]]] = {
             "look": self._look,
             "bind": self._bind,
             "labels": self._labels,
             "values": self._values,
+            "create": self._create,
             "replace": self._replace,
             "delete": self._delete,
+            "prepare": self._prepare,
             "seal": self._seal,
             "open": self._open,
         }
@@ -99,10 +107,11 @@ class Worker:
         """Answer until the supervisor closes its end."""
         while True:
             try:
-                request = self._channel.receive(_KEEP_DATA_KEY if self._opened else None)
+                request = self._channel.receive(self._keep if self._opened else None)
             except TimeoutError:
                 self._opened = None
                 continue
+            self._keep = _KEEP_DATA_KEY
             try:
                 self._channel.send({"done": self._requests[request["do"]](request)})
             except WireError:
@@ -137,17 +146,35 @@ class Worker:
     def _values(self, request: Message) -> dict[str, Any]:
         return {"values": [value for _, value in self._ready().values(request["label"])]}
 
+    def _create(self, request: Message) -> dict[str, Any]:
+        # No token does this atomically. Of two processes that saw nothing, the one whose object comes
+        # first in the search has made it; not every module shows what another process has just written.
+        token, label = self._ready(), request["label"]
+        if token.values(label):
+            return {"created": False}
+        created = self._written(label, request["value"])
+        first, _ = token.values(label)[-1]
+        if first != created:
+            token.destroy(created)
+        return {"created": first == created}
+
     def _replace(self, request: Message) -> dict[str, Any]:
         # Created, read back, and only then are the older ones destroyed: a kill in between leaves two, of
         # which readers take the newest.
-        token, label, value = self._ready(), request["label"], request["value"]
+        token, label = self._ready(), request["label"]
         older = [handle for handle, _ in token.values(label)]
-        created = token.create(label, value)
-        if (created, value) not in token.values(label):
-            raise ReadBackError(f"the token does not give back what was written as {label!r}")
+        self._written(label, request["value"])
         for handle in older:
             token.destroy(handle)
         return {}
+
+    def _written(self, label: str, value: bytes) -> int:
+        """The handle of a new data object that gives back its value."""
+        token = self._ready()
+        created = token.create(label, value)
+        if (created, value) not in token.values(label):
+            raise ReadBackError(f"the token does not give back what was written as {label!r}")
+        return created
 
     def _delete(self, request: Message) -> dict[str, Any]:
         token = self._ready()
@@ -155,12 +182,16 @@ class Worker:
             token.destroy(handle)
         return {}
 
+    def _prepare(self, request: Message) -> dict[str, Any]:
+        self._write_key(request["like"])
+        self._keep = _KEEP_PREPARED
+        return {}
+
     def _seal(self, request: Message) -> dict[str, Any]:
         public = self._bound_key()
         if request["raw"]:
             return {"stored": cipher.seal_raw(public, request["value"])}
-        like: bytes | None = request["like"]
-        key = self._new_data_key(public) if like is None else self._data_key(envelope.decode(like).key)
+        key = self._write_key(request["like"])
         return {"stored": cipher.seal(key, request["name"], request["value"])}
 
     def _open(self, request: Message) -> dict[str, Any]:
@@ -189,6 +220,12 @@ class Worker:
         if self._opened is None or self._opened.key != key:
             self._opened = cipher.open_data_key(key, self._bound_key(), self._ready())
         return self._opened
+
+    def _write_key(self, like: bytes | None) -> OpenedKey:
+        """The data key of a stored envelope, or a new one; a new one that was prepared is not wasted."""
+        if like is not None:
+            return self._data_key(envelope.decode(like).key)
+        return self._opened or self._new_data_key(self._bound_key())
 
     def _new_data_key(self, public: cipher.PublicKey) -> OpenedKey:
         """A data key that the token has proved to unwrap, before anything is sealed with it."""

@@ -67,6 +67,9 @@ class KeyStore(Protocol):
     def list(self) -> frozenset[str]:
         """All names present."""
 
+    def prepare(self) -> None:
+        """Do now what the next write would have to wait for, as a login. What is prepared lasts minutes."""
+
     def describe(self) -> StoreDescription:
         """Where and how values are kept; needs no access to the store."""
 

@@ -82,6 +82,10 @@ class WithDeadline:
         """See KeyStore.list."""
         return self._limited("list", self._store.list)
 
+    def prepare(self) -> None:
+        """See KeyStore.prepare."""
+        self._limited("prepare a write", self._store.prepare)
+
     def describe(self) -> StoreDescription:
         """See KeyStore.describe."""
         return self._store.describe()

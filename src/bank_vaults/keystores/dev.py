@@ -58,6 +58,9 @@ class DevStore:
         """The one name there is."""
         return frozenset({names.ROOT})
 
+    def prepare(self) -> None:
+        """Nothing."""
+
     def describe(self) -> StoreDescription:
         """What this is."""
         return StoreDescription(

@@ -116,6 +116,9 @@ class FileStore:
                 if entry.is_file(follow_symlinks=False) and not entry.name.startswith(_TEMPORARY)
             )
 
+    def prepare(self) -> None:
+        """Nothing: a write waits for the disk only."""
+
     def describe(self) -> StoreDescription:
         """Where the files are."""
         return StoreDescription(

@@ -73,11 +73,10 @@ class OnToken:
             self._client.replace(name, value)
 
     def create(self, name: str, value: bytes) -> None:
-        """Look, then write: a token has no atomic create. See StoreDescription.atomic_create."""
+        """Atomic within this process; a token knows nothing of the kind between two."""
         with _translated(f"create {name!r}"):
-            if self._client.values(name):
+            if not self._client.create(name, value):
                 raise AlreadyExistsError(f"the hsm store already has a value {name!r}")
-            self._client.replace(name, value)
 
     def delete(self, name: str) -> None:
         """Destroy all objects with this label."""
@@ -89,6 +88,11 @@ class OnToken:
         with _translated("list"):
             self._refresh()
             return frozenset(label for label in self._client.labels() if label.startswith(_OURS))
+
+    def prepare(self) -> None:
+        """Log in."""
+        with _translated("log in"):
+            self._client.bind()
 
     def describe(self) -> StoreDescription:
         """Which token."""
@@ -156,6 +160,15 @@ class Sealed:
     def list(self) -> frozenset[str]:
         """See KeyStore.list."""
         return self._inner.list()
+
+    def prepare(self) -> None:
+        """Log in, and have the data key of the next envelope in the clear."""
+        self._inner.prepare()
+        raw, like = self._policy()
+        with _translated("prepare a write"):
+            self._client.bind()
+            if not raw:
+                self._client.prepare(like)
 
     def describe(self) -> StoreDescription:
         """That of the inner store; on the token it is the token's own."""

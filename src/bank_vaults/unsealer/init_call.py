@@ -158,6 +158,11 @@ def _serve(channel: socket.socket, config: ClientConfig, open_store: Callable[[]
 def _initialise(
     channel: socket.socket, config: ClientConfig, open_store: Callable[[], KeyStore], request: InitRequest
 ) -> None:
+    try:
+        open_store().prepare()
+    except StoreError as error:
+        _tell(channel, "failed", f"sys/init was not called: {error}")
+        return
     failpoint("init.call-sent")
     try:
         with VaultClient(config) as client:

@@ -51,6 +51,9 @@ class _Store:
         self._answer()
         return frozenset(self.values)
 
+    def prepare(self) -> None:
+        """Nothing."""
+
     def describe(self) -> StoreDescription:
         return StoreDescription("memory", "here", atomic_create=True, protection="none")
 

@@ -41,6 +41,9 @@ class _Store:
     def list(self) -> frozenset[str]:
         return frozenset(self.shared)
 
+    def prepare(self) -> None:
+        """Nothing."""
+
     def describe(self) -> StoreDescription:
         return StoreDescription("memory", "here", atomic_create=True, protection="none")
 
