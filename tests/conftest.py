@@ -1,14 +1,23 @@
-"""Fixtures for the whole suite: which servers there are (docs/development.md)."""
+"""Fixtures for the whole suite: which servers and which OpenSC there are (docs/development.md)."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Generator, Iterator
+from typing import NoReturn
 
 import pytest
 
 from tests.support.binaries import MissingBinary, ServerKind, all_kinds
+from tests.support.opensc import OpenSC, all_opensc
 from tests.support.servers import Server, running_servers
+
+
+def _skip_or_fail(missing: MissingBinary) -> NoReturn:
+    message = f"{missing.name} is missing: {missing.remedy}"
+    if os.environ.get("CI") == "true" and not missing.excused:
+        pytest.fail(message)
+    pytest.skip(message)
 
 
 @pytest.fixture(params=all_kinds(), ids=lambda kind: kind.name, scope="session")
@@ -16,11 +25,18 @@ def server_kind(request: pytest.FixtureRequest) -> ServerKind:
     """Each server binary in turn. One that is missing skips the test at a desk and fails it in CI."""
     kind = request.param
     if isinstance(kind, MissingBinary):
-        message = f"{kind.name} is missing: {kind.remedy}"
-        if os.environ.get("CI") == "true":
-            pytest.fail(message)
-        pytest.skip(message)
+        _skip_or_fail(kind)
     assert isinstance(kind, ServerKind)
+    return kind
+
+
+@pytest.fixture(params=all_opensc(), ids=lambda kind: kind.name, scope="session")
+def opensc(request: pytest.FixtureRequest) -> OpenSC:
+    """Each OpenSC in turn. One that is missing skips the test at a desk and fails it in CI."""
+    kind = request.param
+    if isinstance(kind, MissingBinary):
+        _skip_or_fail(kind)
+    assert isinstance(kind, OpenSC)
     return kind
 
 

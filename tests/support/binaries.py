@@ -49,10 +49,14 @@ class ServerKind:
 
 @dataclass(frozen=True, slots=True)
 class MissingBinary:
-    """A binary that the suite wants and does not have: a skip at a desk, a failure where ``CI=true``."""
+    """A binary that the suite wants and does not have: a skip at a desk, a failure where ``CI=true``.
+
+    One that is ``excused`` is missing through no fault of this checkout or machine: a skip everywhere.
+    """
 
     name: str
     remedy: str
+    excused: bool = False
 
 
 def parse_version(path: Path, output: str) -> ServerKind:
@@ -82,10 +86,15 @@ def bundled_openbao() -> Path:
     return Path(package.origin).parent / "bin" / "bao"
 
 
+def cached(name: str) -> Path:
+    """Where ``scripts/setup`` puts what it makes once for all checkouts of a user."""
+    cache_home = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(cache_home) / "bank-vaults" / name
+
+
 def default_legacy_openbao() -> Path:
     """Where ``scripts/setup`` puts OpenBao 2.6."""
-    cache_home = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(cache_home) / "bank-vaults" / f"openbao-{LEGACY_OPENBAO}" / "bao"
+    return cached(f"openbao-{LEGACY_OPENBAO}") / "bao"
 
 
 @cache

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.binaries import LEGACY_OPENBAO
+from tests.support.opensc import LOCK as OPENSC_LOCK
+from tests.support.opensc import locked_versions
 
 ROOT = Path(__file__).parents[2]
 LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
@@ -71,11 +73,20 @@ def test_no_file_names_a_place_on_somebodys_machine() -> None:
 def test_imports_run_downwards_only_by_contract() -> None:
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
     # The one with containers is of the stick; import-linter itself sees to it that no room is left out there.
-    (layers,) = (c["layers"] for c in settings["contracts"] if c["type"] == "layers" and "containers" not in c)
+    (layers,) = (
+        c["layers"] for c in settings["contracts"] if c["type"] == "layers" and "containers" not in c
+    )
     rooms = {
         path.name for path in (ROOT / "src" / "bank_vaults").iterdir() if (path / "__init__.py").exists()
     }
     assert set(re.findall(r"bank_vaults\.(\w+)", " ".join(layers))) == rooms
+
+
+def test_the_locked_opensc_versions_have_a_suite_and_a_hash_and_come_oldest_first() -> None:
+    lines = [line for line in OPENSC_LOCK.read_text().splitlines() if not line.startswith("#")]
+    assert all(re.fullmatch(r"\d+\.\d+\.\d+ [a-z]+ [0-9a-f]{64}", line) for line in lines)
+    versions = [tuple(map(int, version.split("."))) for version in locked_versions()]
+    assert versions == sorted(set(versions))
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
@@ -84,3 +95,33 @@ def test_a_shell_script_parses_and_may_be_executed(script: Path) -> None:
     assert os.access(script, os.X_OK)
     checked = subprocess.run(["bash", "-n", script], capture_output=True, text=True, check=False)
     assert (checked.returncode, checked.stderr) == (0, "")
+
+
+def _opensc(version: str, target: Path, programs: Path) -> subprocess.CompletedProcess[str]:
+    path = f"{programs}{os.pathsep}{os.environ['PATH']}"
+    return subprocess.run(
+        [ROOT / "scripts" / "opensc", version, target],
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_a_source_that_no_mirror_serves_is_told_from_a_failed_build(tmp_path: Path) -> None:
+    apt_get = tmp_path / "apt-get"
+    apt_get.write_text("#!/bin/sh\n")  # names no mirror
+    apt_get.chmod(0o755)
+    target = tmp_path / "cache" / "opensc"
+    answer = _opensc(locked_versions()[0], target, tmp_path)
+    assert (answer.returncode, "is not to be had" in answer.stderr) == (69, True)
+    assert list(target.parent.iterdir()) == []
+    assert _opensc("0.1.0", target, tmp_path).returncode == 64
+
+
+def test_an_opensc_that_is_built_is_not_built_again(tmp_path: Path) -> None:
+    tool = tmp_path / "opensc" / "bin" / "opensc-tool"
+    tool.parent.mkdir(parents=True)
+    tool.touch(mode=0o755)
+    assert _opensc(locked_versions()[0], tmp_path / "opensc", tmp_path).returncode == 0
