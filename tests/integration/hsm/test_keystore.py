@@ -22,7 +22,7 @@ from tests.support.softhsm import MODULE, PIN, SO_PIN, SoftToken
 
 
 @pytest.fixture
-def client(token: SoftToken, tmp_path: Path) -> Iterator[TokenClient]:  # noqa: ARG001  # its configuration
+def client(token: SoftToken, tmp_path: Path) -> Iterator[TokenClient]:  # its configuration
     """A fresh token with a fresh key, behind a worker."""
     label = uuid.uuid4().hex[:12]
     command = ["softhsm2-util", "--init-token", "--free", "--label", label]
