@@ -35,7 +35,8 @@ class Card:
 
     ``save`` makes a new image durable before it counts, or raises OSError. ``spend(work, bits)`` is called
     once for each unit of work, before its result is known outside and before it changes anything: it may
-    wait there as long as a real card takes, or raise to abandon the command.
+    wait there as long as a real card takes, or raise to abandon the command. A CardError it raises is
+    answered, and what is no Exception passes through.
     """
 
     def __init__(
@@ -73,7 +74,7 @@ class Card:
     power_on = power_off = reset
 
     def transmit(self, raw: bytes) -> bytes:
-        """The answer to a command; never raises, whatever the bytes.
+        """The answer to a command, whatever the bytes; raises nothing of its own.
 
         A command that fails has changed nothing but the counter of a wrong PIN.
         """

@@ -7,6 +7,7 @@ space on the disk, leaves the card as it was.
 from __future__ import annotations
 
 import errno
+import logging
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -18,6 +19,8 @@ from virtual_nitrokey.image import Image
 from virtual_nitrokey.memory import CAPACITY, MOST_ENTRIES, Access, Memory
 from virtual_nitrokey.pins import Reference
 from virtual_nitrokey.status import SW, CardError
+
+log = logging.getLogger(__name__)
 
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -56,7 +59,7 @@ class Context:
 
     ``save`` makes an image durable before it counts; it raises OSError when it cannot. ``spend`` is
     called once for each unit of work, with the size of the key or of the data in bits, before the result
-    is known outside and before anything is changed; it may take its time, or raise to abandon the command.
+    is known outside and before anything is changed. It may take its time, or raise to abandon the command.
     """
 
     def __init__(
@@ -101,6 +104,7 @@ class Context:
         try:
             self._save(image)
         except OSError as error:
+            log.error("the state of stick %s could not be saved: %s", image.serial, error)
             full = error.errno in _DISK_FULL
             raise CardError(SW.NO_SPACE if full else SW.UNKNOWN) from error
         self.image = image

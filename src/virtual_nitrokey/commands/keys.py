@@ -63,9 +63,8 @@ def sign(context: Context, command: Command) -> bytes:
     return signature
 
 
-def get_challenge(context: Context, command: Command) -> bytes:
+def get_challenge(_context: Context, command: Command) -> bytes:
     """GET CHALLENGE: Le random bytes, up to 1024."""
-    del context
     if command.p1p2:
         raise CardError(SW.WRONG_P1P2)
     if command.le is None or command.le > _LONGEST_CHALLENGE:

@@ -169,6 +169,21 @@ def test_work_that_is_abandoned_is_answered_and_not_counted() -> None:
     assert terminal.card.counters.work[Work.FILE_WRITE] == 0
 
 
+def test_a_card_that_loses_its_power_while_it_works_stops_there_with_nothing_changed() -> None:
+    class Removed(BaseException):
+        pass
+
+    def lose_power(work: Work, bits: int) -> None:
+        if work is Work.FILE_WRITE:
+            raise Removed
+
+    terminal = Terminal(spend=lose_power).ready()
+    before = terminal.card.image
+    with pytest.raises(Removed):
+        terminal.write(0xCF00, b"x")
+    assert terminal.card.image is before
+
+
 @given(st.binary(max_size=600))
 def test_any_bytes_have_an_answer(raw: bytes) -> None:
     fresh, selected = Card(FACTORY), Terminal()

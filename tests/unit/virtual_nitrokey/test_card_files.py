@@ -224,7 +224,9 @@ def test_no_more_than_507_entries_are_kept(terminal: Terminal) -> None:
 @pytest.mark.parametrize(
     ("number", "sw"), [(errno.ENOSPC, SW.NO_SPACE), (errno.EDQUOT, SW.NO_SPACE), (errno.EACCES, SW.UNKNOWN)]
 )
-def test_what_cannot_be_saved_has_not_happened(terminal: Terminal, number: int, sw: SW) -> None:
+def test_what_cannot_be_saved_has_not_happened(
+    terminal: Terminal, number: int, sw: SW, caplog: pytest.LogCaptureFixture
+) -> None:
     def refuse(image: Image) -> None:
         raise OSError(number, "no")
 
@@ -236,6 +238,7 @@ def test_what_cannot_be_saved_has_not_happened(terminal: Terminal, number: int, 
     assert terminal.write(0xCF01, b"") == sw
     assert terminal.card.image is before
     assert terminal.read(0).data == b"old"
+    assert "the state of stick DENK0100001 could not be saved" in caplog.text
     terminal.disk = keep
     assert terminal.write(0xCF00, b"new") == SW.OK
     assert terminal.saved[-1] is terminal.card.image
