@@ -1,0 +1,201 @@
+"""A pcscd in namespaces of its own: run as a child process, with the standard library alone.
+
+    python -I -S sandbox.py CONTROL PARENT DIRECTORY DRIVER COUNT PCSCD ARGUMENT...
+
+It lives exactly as long as one pcscd, which it starts as ``PCSCD ARGUMENT...``:
+
+* In a mount namespace, DIRECTORY becomes /run/pcscd. There pcscd puts its socket, so that it appears in
+  DIRECTORY, and the system's own pcscd is neither touched nor needed.
+* In a network namespace, the driver listens on a loopback that nobody else is on: whoever connects to it
+  is the card, without being asked who he is.
+* /run/driver-0.so and so on are COUNT copies of DRIVER: vpcd keeps its state in one table for all readers
+  of one library, so that each reader needs a library of its own.
+
+An ordinary user gets both in a user namespace (user_namespaces(7)), in which he is root.
+
+CONTROL is the descriptor of a SOCK_SEQPACKET socket. The first message on it is ``ready PID`` or ``failed``
+with layer and text on lines of their own. From then on each message to it is answered by one with a fresh
+TCP socket of the network namespace. When CONTROL ends, or the process PARENT, or this process, then so
+does pcscd; when pcscd ends, so does CONTROL.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import os
+import resource
+import select
+import shutil
+import signal
+import socket
+import struct
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_CLONE_NEWNS, _CLONE_NEWUSER, _CLONE_NEWNET = 0x00020000, 0x10000000, 0x40000000  # sched.h
+_MS_BIND, _MS_REC, _MS_PRIVATE = 0x1000, 0x4000, 0x40000  # sys/mount.h
+_SIOCSIFFLAGS, _IFF_UP = 0x8914, 0x1  # net/if.h
+_PR_SET_PDEATHSIG = 1  # sys/prctl.h
+
+_LISTEN_LIMIT = 10.0  # seconds
+_LISTEN_PAUSE = 0.001
+_STOP_LIMIT = 3.0  # seconds from SIGTERM to SIGKILL; pcscd takes a few milliseconds
+_MOST_LOG = 1 << 20  # bytes
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class FailedError(Exception):
+    """The namespaces or pcscd could not be had; ``layer`` tells which."""
+
+    def __init__(self, layer: str, message: str) -> None:
+        super().__init__(message)
+        self.layer = layer
+
+
+def main(arguments: list[str]) -> int:
+    """Run one pcscd to its end."""
+    control = socket.socket(fileno=int(arguments[0]))
+    control.set_inheritable(False)
+    directory, driver, count, command = arguments[2], arguments[3], int(arguments[4]), arguments[5:]
+    try:
+        parent = os.pidfd_open(int(arguments[1]))
+        _enter_namespaces()
+        _furnish(directory, driver, count)
+        pcscd = _spawn(command)
+    except ProcessLookupError:  # the parent is gone
+        return 1
+    except FailedError as error:
+        control.send(f"failed\n{error.layer}\n{error}".encode())
+        return 1
+    process = os.pidfd_open(pcscd)
+    try:
+        _wait_listening(process)
+        control.send(f"ready {pcscd}".encode())
+        _serve(control, parent, process)
+    except FailedError as error:
+        control.send(f"failed\n{error.layer}\n{error}".encode())
+    except OSError:  # the parent hung up
+        pass
+    finally:
+        _stop(pcscd, process)
+    return 0
+
+
+@contextmanager
+def _needed(what: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise FailedError("namespaces", f"{what} was refused: {error.strerror}") from error
+
+
+def _check(result: int) -> None:
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
+def _enter_namespaces() -> None:
+    """For mounts and network; in a user namespace where the process may not do without."""
+    wanted = _CLONE_NEWNS | _CLONE_NEWNET
+    uid, gid = os.getuid(), os.getgid()
+    try:
+        _check(_libc.unshare(wanted))
+    except PermissionError:
+        with _needed("a user namespace"):
+            _check(_libc.unshare(wanted | _CLONE_NEWUSER))
+            # Without privileges a process may map its own user and group only, and this one only after
+            # it gave up setgroups (user_namespaces(7)).
+            for name, line in (("setgroups", "deny"), ("uid_map", f"0 {uid} 1"), ("gid_map", f"0 {gid} 1")):
+                with open(f"/proc/self/{name}", "w") as file:
+                    file.write(line)
+    except OSError as error:
+        raise FailedError("namespaces", f"a namespace was refused: {error.strerror}") from error
+
+
+def _furnish(directory: str, driver: str, count: int) -> None:
+    """Give the namespaces a /run with what pcscd needs, and a loopback."""
+    # Before /run is covered: the directory may be in it.
+    os.chdir(directory)
+    with _needed("keeping mounts to oneself"):
+        _check(_libc.mount(b"none", b"/", None, _MS_REC | _MS_PRIVATE, None))
+    with open(driver, "rb") as shared, _needed("mounting on /run"):
+        _check(_libc.mount(b"tmpfs", b"/run", b"tmpfs", 0, b"mode=755"))
+        os.mkdir("/run/pcscd")
+        _check(_libc.mount(b".", b"/run/pcscd", None, _MS_BIND, None))
+        for number in range(count):
+            shared.seek(0)
+            with open(f"/run/driver-{number}.so", "wb") as copy:
+                shutil.copyfileobj(shared, copy)
+    with _needed("a network of its own"), socket.socket() as any_socket:
+        fcntl.ioctl(any_socket, _SIOCSIFFLAGS, struct.pack("16sh22x", b"lo", _IFF_UP))
+
+
+def _spawn(command: list[str]) -> int:
+    """Start pcscd; it does not outlive this process. Its output goes where ours goes."""
+    ours = os.getpid()
+    child = os.fork()
+    if not child:
+        try:
+            _become(command, ours)
+        finally:
+            os._exit(127)
+    return child
+
+
+def _become(command: list[str], parent: int) -> None:
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() == parent:  # else it died before the line above
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # a full log stops nothing
+        resource.setrlimit(resource.RLIMIT_FSIZE, (_MOST_LOG, _MOST_LOG))
+        os.execv(command[0], command)  # noqa: S606  without one we know what runs
+
+
+def _wait_listening(process: int) -> None:
+    """Until pcscd takes connections; its readers are there by then."""
+    deadline = time.monotonic() + _LISTEN_LIMIT
+    while time.monotonic() < deadline:
+        with socket.socket(socket.AF_UNIX) as attempt:
+            if attempt.connect_ex("/run/pcscd/pcscd.comm") == 0:
+                return
+        if _ended(process, _LISTEN_PAUSE):
+            raise FailedError("pcscd", "pcscd ended at once")
+    raise FailedError("pcscd", f"pcscd does not listen after {_LISTEN_LIMIT:.0f} s")
+
+
+def _serve(control: socket.socket, parent: int, process: int) -> None:
+    """Give sockets away until one of the three ends."""
+    while True:
+        ready = _readable([control.fileno(), parent, process])
+        if ready != [control.fileno()] or not control.recv(16):
+            return
+        with socket.socket() as gift:
+            socket.send_fds(control, [b"socket"], [gift.fileno()])
+
+
+def _stop(pcscd: int, process: int) -> None:
+    for number, limit in ((signal.SIGTERM, _STOP_LIMIT), (signal.SIGKILL, None)):
+        signal.pidfd_send_signal(process, number)
+        if _ended(process, limit):
+            break
+    os.waitpid(pcscd, 0)
+
+
+def _ended(process: int, limit: float | None) -> bool:
+    return bool(_readable([process], limit))
+
+
+def _readable(descriptors: list[int], limit: float | None = None) -> list[int]:
+    """Which of these have something to say, at once or within so many seconds; None: without limit."""
+    poll = select.poll()  # select takes no descriptors above 1023, and some are as high as our parent's
+    for descriptor in descriptors:
+        poll.register(descriptor, select.POLLIN)
+    return [descriptor for descriptor, _ in poll.poll(None if limit is None else limit * 1000)]
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
