@@ -36,7 +36,7 @@ from virtual_nitrokey.status import CardError
 
 _FORMAT = 1
 _SERIAL = re.compile(r"DENK[0-9]{7}")
-_SEQUENCE = b"00001"  # of the device certificate (BSI TR-03110-3, A.6.2)
+_SEQUENCE = b"00001"  # number of the device certificate (BSI TR-03110-3, certificate holder reference)
 
 
 class ImageError(Exception):

@@ -1,7 +1,7 @@
 """The file system of the card: what file identifiers mean, who may do what, and how much fits.
 
-Files are transparent and stand in one directory (ISO/IEC 7816-4, 7.4). The high byte of an identifier
-tells the class of a file, the low byte its number: key CC01 is described by C401 (PKCS#15, 6.3).
+Files are transparent and stand in one directory (ISO/IEC 7816-4). The high byte of an identifier
+tells the class of a file, the low byte its number: key CC01 is described by C401 (PKCS#15).
 """
 
 from __future__ import annotations

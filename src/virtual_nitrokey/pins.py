@@ -1,4 +1,4 @@
-"""A PIN and the counter of its tries (ISO/IEC 7816-4, 7.5.6; PKCS#11 2.40, 5.6).
+"""A PIN and the counter of its tries (ISO/IEC 7816-4, VERIFY and RESET RETRY COUNTER).
 
 The values stand in clear: this is a simulator. They are kept out of every repr.
 """

@@ -1,4 +1,4 @@
-"""The commands of the card, by class and instruction (ISO/IEC 7816-4, 5.4; class 80 is the maker's)."""
+"""The commands of the card, by class and instruction (ISO/IEC 7816-4; class 80 is the maker's)."""
 
 from __future__ import annotations
 

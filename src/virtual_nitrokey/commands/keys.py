@@ -1,6 +1,6 @@
 """Commands on keys: GENERATE ASYMMETRIC KEY PAIR, DECIPHER, SIGN; and GET CHALLENGE.
 
-(ISO/IEC 7816-8; ISO/IEC 7816-4, 11.5.3.) The private key is named by P1, the algorithm by P2.
+(ISO/IEC 7816-8; ISO/IEC 7816-4.) The private key is named by P1, the algorithm by P2.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _LONGEST_CHALLENGE = 1024
 
 
 def generate(context: Context, command: Command) -> bytes:
-    """GENERATE ASYMMETRIC KEY PAIR: answers an authenticated certificate request (BSI TR-03110-3, C.2)."""
+    """GENERATE ASYMMETRIC KEY PAIR: answers an authenticated certificate request (BSI TR-03110-3, appendix C)."""
     if command.p2:
         raise CardError(SW.WRONG_P1P2)
     context.require(Access.USER)

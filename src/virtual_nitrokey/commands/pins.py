@@ -1,4 +1,4 @@
-"""Commands on PINs: VERIFY, CHANGE REFERENCE DATA, RESET RETRY COUNTER (ISO/IEC 7816-4, 11.5)."""
+"""Commands on PINs: VERIFY, CHANGE REFERENCE DATA, RESET RETRY COUNTER (ISO/IEC 7816-4)."""
 
 from __future__ import annotations
 
