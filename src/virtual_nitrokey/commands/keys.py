@@ -19,7 +19,7 @@ _LONGEST_CHALLENGE = 1024
 
 
 def generate(context: Context, command: Command) -> bytes:
-    """GENERATE ASYMMETRIC KEY PAIR: answers an authenticated certificate request (BSI TR-03110-3, appendix C)."""
+    """GENERATE ASYMMETRIC KEY PAIR: answers an authenticated request (BSI TR-03110-3, appendix C)."""
     if command.p2:
         raise CardError(SW.WRONG_P1P2)
     context.require(Access.USER)
