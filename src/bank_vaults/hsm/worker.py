@@ -45,7 +45,7 @@ from bank_vaults.hsm.selection import SelectionError, TokenCriteria
 from bank_vaults.hsm.token import Access, Bound, NoKeyError, Token
 from bank_vaults.hsm.wire import Channel, Message, WireError
 
-_KEEP_DATA_KEY = 5.0
+_KEEP_DATA_KEY = 2.0
 """Seconds that a data key stays in memory unused: for the length of one unseal, so that a token that is
 pulled out is needed again for the next."""
 

@@ -19,12 +19,21 @@ class StoreError(Exception):
     """
 
     exit_code = ExitCode.STORE
+    of_the_whole_store = False
+    """Whether every other value would fail alike, so that asking for them is no use."""
 
 
 class PinRefusedError(StoreError):
     """The token refused the PIN, or it is not tried so as not to lock the token. Trying again is harm."""
 
     exit_code = ExitCode.PIN_REFUSED
+    of_the_whole_store = True
+
+
+class StoreAwayError(StoreError):
+    """The store is not there, as a token that is unplugged: it may come at any moment, asking is cheap."""
+
+    of_the_whole_store = True
 
 
 class NotFoundError(Exception):

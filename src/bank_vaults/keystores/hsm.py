@@ -15,7 +15,14 @@ from enum import Enum
 
 from bank_vaults.domain import envelope, names
 from bank_vaults.domain.settings import Settings
-from bank_vaults.hsm.client import BoundToken, TokenClient, TokenError, TokenUnusableError, ValueDamagedError
+from bank_vaults.hsm.client import (
+    BoundToken,
+    TokenClient,
+    TokenError,
+    TokenMissingError,
+    TokenUnusableError,
+    ValueDamagedError,
+)
 from bank_vaults.hsm.pin import PinRefusedError as RefusedByGuardError
 from bank_vaults.keystores import hsm_token
 from bank_vaults.keystores.base import (
@@ -23,6 +30,7 @@ from bank_vaults.keystores.base import (
     KeyStore,
     NotFoundError,
     PinRefusedError,
+    StoreAwayError,
     StoreDescription,
     StoreError,
 )
@@ -260,5 +268,7 @@ def _translated(what: str) -> Iterator[None]:
         raise PinRefusedError(str(error)) from None
     except ValueDamagedError as error:
         raise StoreError(f"the hsm store cannot {what}: {error}") from error
+    except TokenMissingError as error:
+        raise StoreAwayError(f"the hsm store cannot {what}: {error}") from None
     except (TokenError, TokenUnusableError) as error:
         raise StoreError(f"the hsm store cannot {what}: {error}") from None

@@ -13,7 +13,7 @@ from bank_vaults.domain.exitcodes import ExitCode
 from bank_vaults.domain.journal import MalformedRecordError
 from bank_vaults.domain.server import ServerState
 from bank_vaults.domain.snapshot import Action, Leader, Memory, Policy, Snapshot, StoreState, Unreachable
-from bank_vaults.keystores.base import KeyStore, PinRefusedError, StoreError
+from bank_vaults.keystores.base import KeyStore, PinRefusedError, StoreAwayError, StoreError
 from bank_vaults.telemetry.logs import redact
 from bank_vaults.telemetry.metrics import Metrics
 from bank_vaults.unsealer.init_call import HelperGoneError, InitFailedError
@@ -79,6 +79,7 @@ class ServerLoop:
         self._shares_checked = False
         self._reconsider_at = 0.0
         self._reported_at = 0.0
+        self._failed_at = 0.0
 
     def run(self, *, once: bool) -> ExitCode:
         """Go on until the end is asked for; with ``once`` until there is nothing more to do in one round."""
@@ -196,7 +197,7 @@ class ServerLoop:
         except StoreError as error:
             self._observer.forget_store()
             self._observer.count_store_error(action.value)
-            self._failed(action, str(error), ExitCode.STORE)
+            self._failed(action, str(error), ExitCode.STORE, away=isinstance(error, StoreAwayError))
         except KeysConflictError as error:
             self._dispute(str(error))
         except HelperGoneError as error:
@@ -332,7 +333,7 @@ class ServerLoop:
     def _succeeded(self) -> None:
         self._memory = self._memory.after_success()
 
-    def _failed(self, action: Action, sentence: str, code: ExitCode) -> None:
+    def _failed(self, action: Action, sentence: str, code: ExitCode, *, away: bool = False) -> None:
         import random  # 2 ms of each start, and only a failure needs it
 
         prefix = {
@@ -344,18 +345,22 @@ class ServerLoop:
         }.get(action, "error finishing the initialisation: ")
         # The sentence outlives the secrets that a server may have repeated in it, and their masking.
         failure = redact(sentence if sentence.startswith("error ") else prefix + sentence)
+        told = away and failure == self._memory.failure and time.monotonic() - self._failed_at < _REPEAT
         memory = self._memory.after_failure(action, failure, code)
+        longest = _LONGEST_PAUSE_OF_KEYS if code is ExitCode.KEYS else self.server.policy.period
         pause = backoff.delay(
             memory.failures,
             first=_FIRST_PAUSE,
-            longest=_LONGEST_PAUSE_OF_KEYS if code is ExitCode.KEYS else self.server.policy.period,
+            longest=min(longest, _FIRST_PAUSE) if away else longest,
             chance=random.random(),  # noqa: S311 - no secret depends on it
         )
         self._memory = memory._replace(retry_at=time.monotonic() + pause)
         fields = self._fields(reason=self.decision.reason.value if self.decision else "")
         if not self._once:
             fields["again_in_s"] = round(pause, 1)
-        log.error(failure, extra={"fields": fields})
+        if not told:
+            self._failed_at = time.monotonic()
+            log.error(failure, extra={"fields": fields})
 
     # report and wait
 
