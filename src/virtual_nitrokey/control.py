@@ -13,7 +13,6 @@ import math
 import os
 import select
 import socket
-import socketserver
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
@@ -26,6 +25,7 @@ from virtual_nitrokey.rig import Rig, RigError
 _NAME = "control"
 _LONGEST_LINE = 1 << 16  # bytes of a request
 _FOLLOW_PAUSE = 0.5  # seconds between two looks whether a follower is still there
+_ACCEPT_PAUSE = 0.1
 _ANSWER_LIMIT = 60.0
 
 
@@ -43,7 +43,7 @@ class Control:
         self._rig = rig
         self._path = rig.directory / _NAME
         self._stopping = threading.Event()
-        self._server: _Server | None = None
+        self._listener: socket.socket | None = None
 
     def start(self) -> None:
         """Take requests in the background. Raises OSError.
@@ -51,25 +51,45 @@ class Control:
         The rig must have started: that it has, makes sure that no other one uses the directory.
         """
         self._path.unlink(missing_ok=True)  # of a process that was killed
-        self._server = _Server(str(self._path), self._answer_all)
-        threading.Thread(target=self._server.serve_forever, name=_NAME, daemon=True).start()
+        listener = socket.socket(socket.AF_UNIX)
+        try:
+            # Before it has a name: the name gets the mode of the socket, with no moment in between.
+            os.fchmod(listener.fileno(), 0o600)
+            listener.bind(str(self._path))
+            listener.listen()
+        except BaseException:
+            listener.close()
+            raise
+        self._listener = listener
+        threading.Thread(target=self._accept, args=[listener], name=_NAME, daemon=True).start()
 
     def stop(self) -> None:
         """Take no more requests."""
         self._stopping.set()
-        if self._server is not None:
-            self._server.shutdown()
-            self._server.server_close()
-            self._server = None
+        if self._listener is not None:
+            with contextlib.suppress(OSError):
+                self._listener.shutdown(socket.SHUT_RDWR)  # wakes the acceptor, which closing does not
+            self._listener.close()
+            self._listener = None
             self._path.unlink(missing_ok=True)
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until somebody asks to stop the rig, at most ``timeout`` seconds; whether he has."""
         return self._stopping.wait(timeout)
 
+    def _accept(self, listener: socket.socket) -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:  # it is closed, or there are no descriptors left
+                if self._stopping.wait(_ACCEPT_PAUSE):
+                    return
+                continue
+            threading.Thread(target=self._answer_all, args=[connection], name=_NAME, daemon=True).start()
+
     def _answer_all(self, connection: socket.socket) -> None:
         """Answer the requests of one connection until it ends."""
-        with contextlib.suppress(OSError), connection.makefile("rb") as lines:
+        with connection, contextlib.suppress(OSError), connection.makefile("rb") as lines:
             while line := lines.readline(_LONGEST_LINE):
                 try:
                     do, arguments = _parse(line)
@@ -90,24 +110,6 @@ class Control:
             for line in self._rig.journal.after(number, _FOLLOW_PAUSE):
                 _send(connection, {"line": line.text})
                 number = line.number
-
-
-class _Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
-    daemon_threads = True
-    block_on_close = False
-
-    def __init__(self, path: str, answer: Callable[[socket.socket], None]) -> None:
-        self._answer = answer
-        super().__init__(path, socketserver.BaseRequestHandler)
-
-    def finish_request(self, request: Any, client_address: object) -> None:
-        del client_address  # it has none
-        self._answer(request)
-
-    def server_bind(self) -> None:
-        # Before it has a name: Linux gives it the mode of the socket, and there is no moment in between.
-        os.fchmod(self.socket.fileno(), 0o600)
-        super().server_bind()
 
 
 def _send(connection: socket.socket, message: Mapping[str, object]) -> None:
