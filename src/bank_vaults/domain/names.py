@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import re
 
+PREFIX = "vault-"
+"""How every name begins."""
+
 ROOT = "vault-root"
 """The root token, ASCII, no newline."""
 
@@ -37,6 +40,11 @@ def journal(turn: int) -> str:
     turn is never taken by two.
     """
     return _JOURNAL if turn == 0 else f"{_JOURNAL}-{turn}"
+
+
+def is_journal(name: str) -> bool:
+    """Whether a name is one of the row of intents."""
+    return name == _JOURNAL or name.startswith(_JOURNAL + "-")
 
 
 def is_answer(name: str) -> bool:

@@ -11,7 +11,8 @@ Nothing here locks or retries: one thread of the worker process owns the module.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from bank_vaults.hsm import ck
@@ -192,13 +193,25 @@ class Module:
         """C_CloseAllSessions: also logs out."""
         self._call("C_CloseAllSessions", Ulong(slot))
 
-    def login(self, session: int, pin: bytes) -> None:
-        """C_Login as the user. A refused PIN costs a try: callers ask the PIN guard first."""
-        buffer = ctypes.create_string_buffer(pin, len(pin) or 1)
-        try:
-            self._call("C_Login", Ulong(session), Ulong(ck.USER), buffer, Ulong(len(pin)))
-        finally:
-            _wipe(buffer)
+    def init_token(self, slot: int, so_pin: bytes, label: str) -> None:
+        """C_InitToken: destroys every object. Sets the SO-PIN of a fresh token; else the SO-PIN has to be
+        the token's, and a wrong one costs one of few tries. ``label``: at most 32 bytes of UTF-8.
+        """
+        with _wiped(so_pin) as buffer:
+            padded = ctypes.create_string_buffer(label.encode().ljust(32), 32)
+            self._call("C_InitToken", Ulong(slot), buffer, Ulong(len(so_pin)), padded)
+
+    def init_pin(self, session: int, pin: bytes) -> None:
+        """C_InitPIN: sets the user PIN, in a session that is logged in as the security officer."""
+        with _wiped(pin) as buffer:
+            self._call("C_InitPIN", Ulong(session), buffer, Ulong(len(pin)))
+
+    def login(self, session: int, pin: bytes, user: int = ck.USER) -> None:
+        """C_Login, as the user if not said otherwise. A refused PIN costs a try: callers ask the PIN guard
+        first.
+        """
+        with _wiped(pin) as buffer:
+            self._call("C_Login", Ulong(session), Ulong(user), buffer, Ulong(len(pin)))
 
     def logout(self, session: int) -> None:
         """C_Logout."""
@@ -388,6 +401,16 @@ def _text(structure: ctypes.Structure, field: str) -> str:
 
 def _version(version: ck.Version) -> str:
     return f"{version.major}.{version.minor}"
+
+
+@contextmanager
+def _wiped(secret: bytes) -> Iterator[ctypes.Array[ctypes.c_char]]:
+    """A buffer that holds the secret for the length of the block."""
+    buffer = ctypes.create_string_buffer(secret, len(secret) or 1)
+    try:
+        yield buffer
+    finally:
+        _wipe(buffer)
 
 
 def _wipe(buffer: ctypes.Array[ctypes.c_char]) -> None:

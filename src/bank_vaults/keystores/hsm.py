@@ -37,9 +37,6 @@ from bank_vaults.keystores.base import (
 
 log = logging.getLogger(__name__)
 
-_OURS = "vault-"
-"""How all our names begin: other data objects on the token are none of our business."""
-
 
 class BlobFormat(Enum):
     """``--hsm-blob-format``: how new values are stored."""
@@ -92,10 +89,10 @@ class OnToken:
             self._client.delete(name)
 
     def list(self) -> frozenset[str]:
-        """The labels of our data objects."""
+        """The labels of our data objects; others on the token are none of our business."""
         with _translated("list"):
             self._refresh()
-            return frozenset(label for label in self._client.labels() if label.startswith(_OURS))
+            return frozenset(label for label in self._client.labels() if label.startswith(names.PREFIX))
 
     def prepare(self) -> None:
         """Log in."""
