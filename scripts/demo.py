@@ -22,6 +22,17 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
+from virtual_nitrokey.image import Image
+from virtual_nitrokey.pcscd import PcscdError
+from virtual_nitrokey.rig import Rig
+
+PROGRAM = str(Path(sysconfig.get_path("scripts")) / "bank-vaults")
+MODULE = next(map(str, Path("/usr/lib").glob("*/opensc-pkcs11.so")), "opensc-pkcs11.so")
+LABEL = "bank-vaults"
+PIN = "banzai"
+SO_PIN = "3537363231383830"
+
+_FORGETTING = 2.5  # seconds after an unseal until no data key is in memory any more
 _LIMIT = 60.0  # seconds for any one thing to happen
 _STEP = 0.002  # seconds between two looks; the figures are as exact as this
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -182,55 +193,90 @@ def _milliseconds(start: float, end: float) -> str:
     return f"{(end - start) * 1000:.0f} ms"
 
 
+class Stage:
+    """Runs what the demo shows, and ends it all."""
+
+    def __init__(
+        self, directory: Path, environment: Mapping[str, str], cleanup: contextlib.ExitStack
+    ) -> None:
+        self._directory = directory
+        self._environment = environment
+        self._cleanup = cleanup
+
+    def started(self, process: Process) -> Process:
+        """A process that is ended with the demo."""
+        self._cleanup.callback(process.end, signal.SIGTERM)
+        return process
+
+    def run(self, *command: str, only: str = "") -> None:
+        """Show a command and what it says, or just its lines with ``only``. Raises DemoError if it fails."""
+        _say(f"   $ {shlex.join(command)}" + (f" | grep {only}" if only else ""))
+        program = PROGRAM if command[0] == "bank-vaults" else command[0]
+        done = subprocess.run(
+            [program, *command[1:]],
+            env=dict(self._environment),
+            cwd=self._directory,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_LIMIT,
+            check=False,
+        )
+        for line in (done.stdout if done.returncode == 0 else done.stdout + done.stderr).splitlines():
+            if only in line:
+                _say(f"     {line.rstrip()}")
+        if done.returncode:
+            raise DemoError(f"{command[0]} ended with code {done.returncode}")
+
+
 def _play(directory: Path, cleanup: contextlib.ExitStack) -> None:
-    program = str(Path(sysconfig.get_path("scripts")) / "bank-vaults")
-    foreign = ("VAULT_", "BAO_", "BANK_VAULTS_")
+    foreign = ("VAULT_", "BAO_", "BANK_VAULTS_", "OPENSC_", "PCSCLITE_")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
     environment["HOME"] = str(directory)
+    stage = Stage(directory, environment, cleanup)
+
+    _scene(1, "A stick: a Nitrokey HSM in software, in a reader of the real pcscd.")
+    rig = cleanup.enter_context(Rig([Image.new()], directory=directory / "rig"))
+    environment.update(rig.environment())
+    _say(f"   Inserted: {rig.status().sticks[0].reader}")
+    stage.run("sc-hsm-tool", "--initialize", "--label", LABEL, "--pin", PIN, "--so-pin", SO_PIN)
+    stage.run("pkcs11-tool", "--module", MODULE, "--keypairgen", "--key-type", "rsa:2048",
+              "--login", "--pin", PIN, "--label", LABEL)  # fmt: skip
+
+    _scene(2, "A server that knows nothing.")
     server = Server(directory, environment)
     cleanup.callback(server.close)
     environment["VAULT_ADDR"] = server.address
-
-    def started(process: Process) -> Process:
-        cleanup.callback(process.end, signal.SIGTERM)
-        return process
-
-    _scene(1, "A server that knows nothing.")
-    bao = started(server.start())
+    bao = stage.started(server.start())
     server.wait_accepting(bao)
     _say(f"   {server.version()} listens on {server.address}: no keys, sealed.")
 
-    _scene(2, "bank-vaults takes it from nothing to unsealed.")
-    keys = directory / "keys"
-    keys.mkdir(mode=0o700)
-    command = [
-        "bank-vaults",
-        "unseal",
-        "--init",
-        "--mode",
-        "file",
-        "--file-path",
-        str(keys),
-        "--disable-metrics",
-    ]
-    _say(f"   $ export VAULT_ADDR={server.address}\n   $ {shlex.join(command)}")
+    _scene(3, "bank-vaults takes it from nothing to unsealed. The keys go to the stick.")
+    environment["BANK_VAULTS_HSM_PIN"] = PIN
+    environment["STATE_DIRECTORY"] = str(directory / "state")
+    _say(f"   $ export VAULT_ADDR={server.address} BANK_VAULTS_HSM_PIN={PIN}")
+    store = ("--mode", "hsm", "--hsm-module-path", MODULE, "--hsm-token-label", LABEL)
+    command = ("unseal", "--init", *store, "--disable-metrics")
+    _say(f"   $ {shlex.join(('bank-vaults', *command))}")
     begin = time.monotonic()
-    unsealer = started(Process([program, *command[1:]], directory / "bank-vaults.log", environment))
+    unsealer = stage.started(Process([PROGRAM, *command], directory / "bank-vaults.log", environment))
     _, initialised, unsealed = _wait_unsealed(server, bao, unsealer)
     _good(
         f"Initialised {_milliseconds(begin, initialised)} and unsealed {_milliseconds(begin, unsealed)} "
         "after its start."
     )
-    for _ in _looks("the keys to be stored under their names", unsealer):
-        if not any(path.name.startswith("vault-init") for path in keys.iterdir()):
+    for _ in _looks("the keys to be read back", unsealer):
+        if "vault is unsealed" in unsealer.output():
             break
-    _say(f"   The keys are files in {keys}:")
-    _say("   " + "  ".join(sorted(path.name for path in keys.iterdir() if path.name.startswith("vault-"))))
 
-    _scene(3, "The server is killed (SIGKILL) and started again. bank-vaults runs on.")
+    _scene(4, "What is on the stick now, as any PKCS#11 program sees it after the login.")
+    stage.run("pkcs11-tool", "--module", MODULE, "--login", "--pin", PIN, "--list-objects", "--type", "data",
+              only="label:")  # fmt: skip
+
+    _scene(5, "The server is killed (SIGKILL) and started again. bank-vaults runs on.")
     bao.end(signal.SIGKILL)
     begin = time.monotonic()
-    bao = started(server.start())
+    bao = stage.started(server.start())
     accepted = server.wait_accepting(bao)
     answered, _, unsealed = _wait_unsealed(server, bao, unsealer)
     _say(
@@ -239,16 +285,25 @@ def _play(directory: Path, cleanup: contextlib.ExitStack) -> None:
     )
     _good(f"Unsealed again {_milliseconds(accepted, unsealed)} after the first accepted connection.")
 
-    _scene(4, "What bank-vaults says about it.")
-    command = ["bank-vaults", "status", "--mode", "file", "--file-path", str(keys)]
-    _say(f"   $ {shlex.join(command)}")
-    said = subprocess.run(
-        [program, *command[1:]], env=environment, capture_output=True, text=True, timeout=_LIMIT, check=False
-    )
-    for line in (said.stdout or said.stderr).splitlines():
-        _say(f"   {line}")
-    if said.returncode:
-        raise DemoError(f"bank-vaults status ended with code {said.returncode}")
+    _scene(6, "The stick is pulled, and the server killed once more: now nobody can open it.")
+    time.sleep(_FORGETTING)
+    rig.remove()
+    bao.end(signal.SIGKILL)
+    bao = stage.started(server.start())
+    for _ in _looks("bank-vaults to miss the stick", bao, unsealer):
+        if "no token" in unsealer.output():
+            break
+    status = server.seal_status()
+    if status is None or not status["sealed"]:
+        raise DemoError("the server is unsealed although the stick is away")
+    _say("   Sealed. bank-vaults waits for the stick, which is inserted again:")
+    begin = time.monotonic()
+    rig.insert()
+    _, _, unsealed = _wait_unsealed(server, bao, unsealer)
+    _good(f"Unsealed {_milliseconds(begin, unsealed)} after the stick came back.")
+
+    _scene(7, "What bank-vaults says about it.")
+    stage.run("bank-vaults", "status", *store)
 
     code = unsealer.end(signal.SIGTERM)
     if code:
@@ -271,10 +326,10 @@ def main() -> int:
             contextlib.ExitStack() as cleanup,
         ):
             _play(Path(name), cleanup)
-    except DemoError as error:
+    except (DemoError, PcscdError) as error:
         print(f"\nThe demo failed: {error}", file=sys.stderr)
         return 1
-    _say("\nAll processes are ended and the directory with the keys is removed.")
+    _say("\nAll processes are ended, and the stick is gone with its keys.")
     return 0
 
 

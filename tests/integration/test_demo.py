@@ -34,12 +34,15 @@ def _processes_in(directory: Path) -> list[str]:
     return found
 
 
-def test_the_demo_shows_a_server_unsealed_twice_and_leaves_nothing(tmp_path: Path) -> None:
+def test_the_demo_shows_a_server_unsealed_three_times_with_a_stick_and_leaves_nothing(tmp_path: Path) -> None:
     with _start(tmp_path) as demo:
         output, errors = demo.communicate(timeout=100)
     assert (demo.returncode, errors) == (0, "")
     assert "Unsealed again" in output
-    assert "vault-root  vault-unseal-0  vault-unseal-1" in output
+    assert "Usage:      decrypt, sign" in output
+    for name in ("vault-root", "vault-unseal-0", "vault-unseal-4"):
+        assert f"label:          '{name}'" in output
+    assert "after the stick came back" in output
     assert "\033" not in output
     assert list(tmp_path.iterdir()) == []
     assert _processes_in(tmp_path) == []
@@ -48,7 +51,7 @@ def test_the_demo_shows_a_server_unsealed_twice_and_leaves_nothing(tmp_path: Pat
 def test_an_interrupted_demo_leaves_nothing(tmp_path: Path) -> None:
     with _start(tmp_path) as demo:
         assert demo.stdout is not None
-        while "$ bank-vaults" not in (line := demo.stdout.readline()):
+        while "$ bank-vaults unseal" not in (line := demo.stdout.readline()):
             assert line, "the demo ended too early"
         demo.send_signal(signal.SIGINT)
         assert demo.wait(timeout=60) == 128 + signal.SIGINT
