@@ -6,9 +6,20 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 DEMO = Path(__file__).parents[2] / "scripts" / "demo.py"
+
+
+@pytest.fixture
+def directory() -> Iterator[Path]:
+    """A temporary directory with a short name: the socket of pcscd has room for 107 characters."""
+    with tempfile.TemporaryDirectory(prefix="demo-test-") as name:
+        yield Path(name)
 
 
 def _start(directory: Path) -> subprocess.Popen[str]:
@@ -34,8 +45,10 @@ def _processes_in(directory: Path) -> list[str]:
     return found
 
 
-def test_the_demo_shows_a_server_unsealed_three_times_with_a_stick_and_leaves_nothing(tmp_path: Path) -> None:
-    with _start(tmp_path) as demo:
+def test_the_demo_shows_a_server_unsealed_three_times_with_a_stick_and_leaves_nothing(
+    directory: Path,
+) -> None:
+    with _start(directory) as demo:
         output, errors = demo.communicate(timeout=100)
     assert (demo.returncode, errors) == (0, "")
     assert "Unsealed again" in output
@@ -44,16 +57,16 @@ def test_the_demo_shows_a_server_unsealed_three_times_with_a_stick_and_leaves_no
         assert f"label:          '{name}'" in output
     assert "after the stick came back" in output
     assert "\033" not in output
-    assert list(tmp_path.iterdir()) == []
-    assert _processes_in(tmp_path) == []
+    assert list(directory.iterdir()) == []
+    assert _processes_in(directory) == []
 
 
-def test_an_interrupted_demo_leaves_nothing(tmp_path: Path) -> None:
-    with _start(tmp_path) as demo:
+def test_an_interrupted_demo_leaves_nothing(directory: Path) -> None:
+    with _start(directory) as demo:
         assert demo.stdout is not None
         while "$ bank-vaults unseal" not in (line := demo.stdout.readline()):
             assert line, "the demo ended too early"
         demo.send_signal(signal.SIGINT)
         assert demo.wait(timeout=60) == 128 + signal.SIGINT
-    assert list(tmp_path.iterdir()) == []
-    assert _processes_in(tmp_path) == []
+    assert list(directory.iterdir()) == []
+    assert _processes_in(directory) == []
