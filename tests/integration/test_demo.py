@@ -45,7 +45,7 @@ def _processes_in(directory: Path) -> list[str]:
     return found
 
 
-def test_the_demo_shows_a_server_unsealed_three_times_with_a_stick_and_leaves_nothing(
+def test_the_demo_unseals_three_times_with_a_stick_and_leaves_nothing(
     directory: Path,
 ) -> None:
     with _start(directory) as demo:
