@@ -10,7 +10,7 @@ import contextlib
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -60,6 +60,18 @@ class RigStatus(NamedTuple):
     environment: Mapping[str, str]
     pcscd_pid: int | None
     sticks: tuple[StickStatus, ...]
+
+
+def settle(sticks: Iterable[Stick[Card]], pcscd: Pcscd) -> None:
+    """Wait until pcscd has noticed that these sticks were inserted or removed. Raises PcscdError after
+    SETTLE_LIMIT.
+    """
+    deadline = time.monotonic() + SETTLE_LIMIT
+    for stick in sticks:
+        if not stick.settle(deadline - time.monotonic()):
+            change = "insertion" if stick.inserted else "removal"
+            message = f"pcscd has not noticed the {change} of {stick.serial} for {SETTLE_LIMIT:.0f} s"
+            raise PcscdError("pcscd", "; ".join(part for part in (message, pcscd.log()) if part))
 
 
 class Rig:
@@ -158,13 +170,8 @@ class Rig:
         new.insert()
 
     def settle(self) -> None:
-        """Wait until pcscd has noticed all insertions and removals. Raises PcscdError after SETTLE_LIMIT."""
-        deadline = time.monotonic() + SETTLE_LIMIT
-        for stick in self.sticks.values():
-            if not stick.settle(deadline - time.monotonic()):
-                change = "insertion" if stick.inserted else "removal"
-                message = f"pcscd has not noticed the {change} of {stick.serial} for {SETTLE_LIMIT:.0f} s"
-                raise PcscdError("pcscd", "; ".join(part for part in (message, self._pcscd.log()) if part))
+        """Wait until pcscd has noticed all insertions and removals. Raises PcscdError."""
+        settle(self.sticks.values(), self._pcscd)
 
     def restart_pcscd(self, down_for: float = 0.0) -> None:
         """Stop pcscd, start it after so many seconds, wait until it sees the sticks. Raises PcscdError."""
