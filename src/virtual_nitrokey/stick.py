@@ -102,14 +102,16 @@ class Stick(Generic[CardT]):
                 self._insert()
 
     def remove(self, seconds: float | None = None) -> None:
-        """Pull it, also while it works; nothing if it is out. With ``seconds`` it comes back after them."""
+        """Pull it, also while it works. With ``seconds`` it comes back after them. One that is out stays out,
+        and without ``seconds`` does not come back by itself any more.
+        """
         with self._changed:
-            if not self._inserted:
-                return
-            self._inserted = False
-            self._return_at = None if seconds is None else time.monotonic() + seconds
-            self._journal.write(self.serial, "removed")
-            self._disconnect(socket.SHUT_WR)
+            if self._inserted or seconds is None:
+                self._return_at = None if seconds is None else time.monotonic() + seconds
+            if self._inserted:
+                self._inserted = False
+                self._journal.write(self.serial, "removed")
+                self._disconnect(socket.SHUT_WR)
 
     def add_fault(self, rule: Rule) -> None:
         """Put one more rule in force."""

@@ -152,6 +152,14 @@ def test_who_inserts_it_earlier_need_not_wait(rig: Rig) -> None:
     rig.reader.see_card()
 
 
+def test_a_stick_that_would_come_back_can_be_kept_away(rig: Rig) -> None:
+    rig.stick.remove(3600)
+    rig.stick.remove()
+    rig.reader.card.close()
+    assert rig.stick._return_at is None
+    assert not rig.stick.inserted
+
+
 def test_inserting_and_removing_twice_is_as_good_as_once(rig: Rig) -> None:
     rig.stick.insert()
     rig.stick.remove()
