@@ -13,6 +13,7 @@ import sys
 from contextlib import suppress
 from typing import NamedTuple, Protocol
 
+from bank_vaults.domain import names
 from bank_vaults.domain.envelope import Wrapping
 from bank_vaults.domain.secrets import Secret
 from bank_vaults.hsm import cipher, pin
@@ -36,8 +37,10 @@ from bank_vaults.hsm.errors import (
 from bank_vaults.hsm.pin import PinMemory, PinRefusedError, PinState, SaltedHash
 from bank_vaults.hsm.selection import (
     Candidate,
+    Choice,
     KeyObject,
     KeyPair,
+    SelectionError,
     TokenCriteria,
     choose_key,
     choose_token,
@@ -133,7 +136,7 @@ class DataObject(NamedTuple):
 
 
 class NoKeyError(Exception):
-    """There is no key pair, and none may be generated."""
+    """There is no key pair and none may be generated, or it is not one that can be used."""
 
 
 class Token:
@@ -154,18 +157,26 @@ class Token:
                 found.append(Candidate(slot, self._module.slot_info(slot), self._module.token_info(slot)))
         return tuple(found)
 
-    def bind(self, access: Access) -> Bound:
-        """Find the token, log in, find the key pair. Also the way back after any error.
-
-        Raises SelectionError, PinRefusedError, PinMemoryError, NoKeyError.
-        """
+    def log_in(self, access: Access) -> Choice:
+        """Find the token and log in. Raises SelectionError, PinRefusedError, PinMemoryError."""
         self.release()
         choice = choose_token(self.candidates(), access.criteria)
         slot = choice.candidate.slot
         self._slot = slot
         self._session = self._module.open_session(slot, read_write=True)
         self._login(choice.candidate.token, access)
-        pair = choose_key(self._keys(), access.key_label, access.key_id)
+        return choice
+
+    def bind(self, access: Access) -> Bound:
+        """Find the token, log in, find the key pair. Also the way back after any error.
+
+        Raises SelectionError, PinRefusedError, PinMemoryError, NoKeyError.
+        """
+        choice = self.log_in(access)
+        try:
+            pair = choose_key(self._keys(), access.key_label, access.key_id)
+        except SelectionError as error:  # unlike a missing token, a missing half is not waited for
+            raise NoKeyError(str(error)) from None
         generated = pair is None
         if pair is None:
             pair = self._generate(access)
@@ -278,6 +289,12 @@ class Token:
             raise NoKeyError(
                 f"there is no key pair with {words} on the token, and none is generated: name the right key "
                 "by --hsm-key-label or --hsm-key-id, or plug in the right token"
+            )
+        values = sorted(found.label for found in self.objects() if found.label.startswith(names.PREFIX))
+        if values:
+            raise NoKeyError(
+                f"there is no key pair with {words} on the token, but there are values ({', '.join(values)}) "
+                "that only a key can open which is not here; a new one would be of no use to them"
             )
         key_id = access.key_id or os.urandom(_KEY_ID)
         common: Template = {

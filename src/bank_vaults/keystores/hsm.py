@@ -169,11 +169,9 @@ class Sealed:
     def prepare(self) -> None:
         """Log in, and have the data key of the next envelope in the clear."""
         self._inner.prepare()
-        raw, like = self._policy()
+        _, like = self._formats()
         with _translated("prepare a write"):
-            self._client.bind()
-            if not raw:
-                self._client.prepare(like)
+            self._client.prepare(like)
 
     def describe(self) -> StoreDescription:
         """That of the inner store; on the token it is the token's own."""
@@ -195,30 +193,30 @@ class Sealed:
             return ()
 
     def _sealed(self, name: str, value: bytes) -> bytes:
-        raw, like = self._policy()
+        raw, like = self._formats()
         with _translated(f"seal {name!r}"):
-            if not raw:
-                return self._client.seal(name, value, like)
-            return self._client.seal_raw(name, value)
+            # The records of an unfinished initialisation are ours alone, and too long for one RSA block.
+            if raw and names.is_key(name):
+                return self._client.seal_raw(name, value)
+            return self._client.seal(name, value, like)
 
-    def _policy(self) -> tuple[bool, bytes | None]:
-        """Whether the older format is written; else an envelope whose data key is to be used again.
+    def _formats(self) -> tuple[bool, bytes | None]:
+        """Whether keys are written in the older format, and an envelope whose data key is to be used again.
 
-        Never both formats in one store, and one data key for all values of one initialisation.
+        Never both formats for keys in one store, and one data key for all values of one initialisation.
         """
-        if self._blobs is BlobFormat.RAW:
-            return True, None
+        raw = self._blobs is BlobFormat.RAW
         like: bytes | None = None
-        # Keys first, then the rest: a canary of somebody else must not decide for the keys.
+        # Keys first: a canary of somebody else must not decide for them.
         for name in sorted(self._inner.list(), key=lambda name: (not names.is_key(name), name)):
             for stored in self._versions(name):
                 if envelope.is_envelope(stored):
                     like = like or stored
                 elif self._blobs is BlobFormat.AUTO and names.is_key(name):
-                    return True, None
-            if like is not None and names.is_key(name):
+                    raw = True
+            if like is not None:
                 break
-        return False, like
+        return raw, like
 
 
 @functools.cache
