@@ -14,13 +14,16 @@ import subprocess
 import sys
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, NamedTuple, TypeVar
 
+from bank_vaults.hsm import survey
 from bank_vaults.hsm.binding import ModuleInfo, SlotInfo, TokenInfo
 from bank_vaults.hsm.ck import KeyType, SlotFlag, TokenFlag
+from bank_vaults.hsm.initialise import Order
 from bank_vaults.hsm.pin import PinMemory, PinMemoryError, PinRefusedError, Refusal
 from bank_vaults.hsm.selection import Candidate, plain_label
+from bank_vaults.hsm.survey import Survey
 from bank_vaults.hsm.token import Access, Memory
 from bank_vaults.hsm.wire import Channel, Message, WireError
 
@@ -32,6 +35,7 @@ _WORKER = "bank_vaults.hsm.worker"
 _LIMIT = 15.0  # seconds for what is no private-key operation and makes no key
 _LIMITS = {"bind": 60.0, "open": 15.0, "seal": 30.0, "prepare": 30.0, "replace": 60.0, "values": 30.0}
 _GENERATION = 240.0  # seconds that a bind may take that makes a key pair: 30 s and more on a card
+_PURGE = 120.0  # seconds
 _END = 1.0  # seconds for a worker to see that it is not wanted any more
 
 
@@ -172,6 +176,41 @@ class TokenClient:
         value: bytes = self._request({"do": "open", "name": name, "stored": stored})["value"]
         return value
 
+    def survey(self, *, login: bool) -> Survey:
+        """All slots and what they show; with ``login`` of our token also what is private.
+
+        Raises as look does, with ``login`` as bind does; no key pair is needed.
+        """
+        access = _described(self._access) if login else None
+        with self._lock:
+            self._bound = None
+            answer = self._repeated(lambda: self._ask({"do": "survey", "access": access}, _LIMITS["bind"]))
+        return Survey(ModuleInfo(*answer["module"]), answer["uses_pcscd"], survey.decoded(answer["slots"]))
+
+    def purge(self, labels: Collection[str]) -> frozenset[str]:
+        """Destroy the data objects with exactly these labels; those that are there all the same.
+
+        Raises as bind does; no key pair is needed.
+        """
+        message = {"do": "purge", "access": _described(self._access), "labels": sorted(labels)}
+        with self._lock:
+            self._bound = None
+            return frozenset(self._ask(message, _PURGE)["left"])
+
+    def initialise(self, order: Order) -> TokenInfo:
+        """Destroy all on a token and set it up, once; see :func:`bank_vaults.hsm.initialise.initialise`.
+
+        Raises as bind does. After a TokenError it is not known whether it was done.
+        """
+        described = order._asdict() | {
+            "so_pin": order.so_pin.reveal_bytes(),
+            "pin": order.pin.reveal_bytes(),
+        }
+        with self._lock:
+            self._bound = self._last = None
+            token = self._ask({"do": "init", "order": described}, _GENERATION)["token"]
+        return TokenInfo(*token)._replace(flags=TokenFlag(token[4]))
+
     def abandon(self) -> None:
         """In a process that was forked off: the worker is the parent's, and must see when that is gone."""
         if self._channel is not None:
@@ -211,13 +250,9 @@ class TokenClient:
     def _bind(self, *, fresh: bool = False) -> BoundToken:
         if self._bound is not None:
             return self._bound
-        access = self._access
-        described = access._asdict() | {
-            "criteria": access.criteria._asdict(),
-            "pin": access.pin.reveal_bytes(),
-        }
-        limit = _GENERATION if access.may_generate else _LIMITS["bind"]
-        bound = _bound_token(self._ask({"do": "bind", "access": described, "fresh": fresh}, limit))
+        limit = _GENERATION if self._access.may_generate else _LIMITS["bind"]
+        message = {"do": "bind", "access": _described(self._access), "fresh": fresh}
+        bound = _bound_token(self._ask(message, limit))
         if self._last is not None and self._last.key.fingerprint != bound.key.fingerprint:
             self._end()
             raise TokenUnusableError(
@@ -325,6 +360,10 @@ def _abandon_all() -> None:
 
 
 os.register_at_fork(after_in_child=_abandon_all)
+
+
+def _described(access: Access) -> Message:
+    return access._asdict() | {"criteria": access.criteria._asdict(), "pin": access.pin.reveal_bytes()}
 
 
 def _candidate(found: Any) -> Candidate:  # JSON

@@ -9,6 +9,7 @@ hangs: a thread of its own waits for the end of the socket.
 request  members                                       answer
 ======== ============================================= =================================
 look                                                   module, candidates
+survey   access, or None: without a login              module, uses_pcscd, slots
 bind     access; fresh: initialise the module anew     module, candidate, key, …
 labels                                                 labels, oldest first
 values   label                                         values, newest first
@@ -18,6 +19,8 @@ delete   label                                         none
 prepare  like (stored, or None)                        none
 seal     name, value, like (stored, or None), raw      stored
 open     name, stored                                  value
+purge    access; labels                                left: those still there
+init     order                                         token
 ======== ============================================= =================================
 
 While ``bind`` runs, the worker asks back: ``recall`` and ``remember``, for the memory of refused PINs.
@@ -36,10 +39,11 @@ from typing import Any
 from bank_vaults.domain import envelope
 from bank_vaults.domain.envelope import EnvelopeError, Wrapping
 from bank_vaults.domain.secrets import Secret
-from bank_vaults.hsm import cipher
+from bank_vaults.hsm import cipher, pcscd, survey
 from bank_vaults.hsm.binding import Module
 from bank_vaults.hsm.cipher import CipherError, OpenedKey
 from bank_vaults.hsm.errors import ModuleError, Pkcs11Error
+from bank_vaults.hsm.initialise import InitialisationError, Order, initialise
 from bank_vaults.hsm.pin import PinMemory, PinMemoryError, PinRefusedError
 from bank_vaults.hsm.selection import SelectionError, TokenCriteria
 from bank_vaults.hsm.token import Access, Bound, NoKeyError, Token
@@ -101,6 +105,9 @@ class Worker:
             "prepare": self._prepare,
             "seal": self._seal,
             "open": self._open,
+            "survey": self._survey,
+            "purge": self._purge,
+            "init": self._initialise,
         }
 
     def serve(self) -> None:
@@ -130,11 +137,44 @@ class Worker:
             "candidates": token.candidates(),
         }
 
-    def _bind(self, request: Message) -> dict[str, Any]:
-        if request["fresh"] and self._module is not None:
+    def _survey(self, request: Message) -> dict[str, Any]:
+        token = self._ready()
+        assert self._module is not None  # noqa: S101  # _ready has loaded it
+        if request["access"] is not None:
+            token.log_in(_access(request["access"]))
+        slots = survey.read(self._module)
+        self._release()
+        return {"module": self._module.info(), "uses_pcscd": pcscd.is_loaded(), "slots": slots}
+
+    def _purge(self, request: Message) -> dict[str, Any]:
+        token, access, labels = self._ready(), _access(request["access"]), request["labels"]
+        token.log_in(access)
+        for found in token.objects():
+            if found.label in labels:
+                token.destroy(found.handle)
+        self._renew()  # the token says what is left, not the memory of the module
+        token.log_in(access)
+        left = sorted({found.label for found in token.objects()} & set(labels))
+        self._release()
+        return {"left": left}
+
+    def _initialise(self, request: Message) -> dict[str, Any]:
+        self._ready()
+        assert self._module is not None  # noqa: S101  # _ready has loaded it
+        order = Order(**request["order"])
+        order = order._replace(so_pin=Secret(request["order"]["so_pin"]), pin=Secret(request["order"]["pin"]))
+        return {"token": initialise(self._module, _Asking(self._channel), order)}
+
+    def _renew(self) -> None:
+        """Initialise the module anew, so that it remembers nothing."""
+        if self._module is not None:
             self._release()
             self._module.finalize()
             self._module.initialize()
+
+    def _bind(self, request: Message) -> dict[str, Any]:
+        if request["fresh"]:
+            self._renew()
         self._access = _access(request["access"])
         bound = self._ready().bind(self._access)
         self._public = bound.key.public_key()
@@ -290,7 +330,7 @@ def _described(error: Exception) -> dict[str, Any]:
         return {"kind": "several" if error.several else "missing", "text": text}
     if isinstance(error, PinRefusedError):
         return {"kind": "pin", "text": text, "reason": error.reason and error.reason.value}
-    if isinstance(error, (NoKeyError, PinMemoryError, ModuleError)):
+    if isinstance(error, (NoKeyError, PinMemoryError, ModuleError, InitialisationError)):
         return {"kind": "wrong", "text": text}
     # Not its text: nobody knows what stands in it.
     return {"kind": "token", "text": f"unexpected {type(error).__name__} in the worker"}
