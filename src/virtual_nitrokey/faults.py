@@ -31,7 +31,8 @@ class Kind(Enum):
     DROP_BEFORE = "drop-before"
     """The connection is lost before the card sees it."""
     DROP = "drop"
-    """It is carried out, but the connection is lost in the middle of the answer."""
+    """It is carried out, but the connection is lost in the middle of the answer. This and the one before are
+    a loose contact, over before pcscd looks for the card: it may not even notice a removal."""
     REMOVE = "remove"
     """The stick is pulled while it works and the operation never happens; it comes back after so many
     seconds, without a number when somebody inserts it."""

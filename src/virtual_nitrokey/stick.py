@@ -54,7 +54,8 @@ class Stick(Generic[CardT]):
         self._journal = journal or Journal()
         self._changed = threading.Condition()
         self._inserted = True
-        self._powered = False  # of the thread's own
+        self._powered = False  # of the thread's own, as is the next one
+        self._atrs_told = 0  # over the present connection
         self._visible = False
         self._closed = False
         self._return_at: float | None = None  # monotonic; when a removed stick comes back by itself
@@ -71,7 +72,7 @@ class Stick(Generic[CardT]):
 
     @property
     def visible(self) -> bool:
-        """Whether pcscd has given power to the card and read its ATR since the stick was inserted."""
+        """Whether pcscd has seen the card since the stick was inserted."""
         return self._visible
 
     @property
@@ -163,6 +164,7 @@ class Stick(Generic[CardT]):
             if self._closed or not self._inserted:
                 return False
             self._connection = connection
+            self._atrs_told = 0
             self._clock.plug()
             return True
 
@@ -210,9 +212,15 @@ class Stick(Generic[CardT]):
         self.card.reset()
 
     def told_atr(self) -> None:
-        """From the driver. With power on, this is what pcscd takes for the insertion of a card."""
+        """From the driver. With power on, this is what pcscd takes for the insertion of a card.
+
+        A pcscd that missed the removal, because the stick came back before it looked, gives no power until
+        a client wants it: for it the card was there all the time. It has looked twice by the third time.
+        """
         with self._changed:
-            if self._powered and self._inserted and not self._visible:
+            self._atrs_told += 1
+            seen = self._powered or self._atrs_told > 2
+            if seen and self._inserted and not self._visible:
                 self._visible = True
                 self._changed.notify_all()
 

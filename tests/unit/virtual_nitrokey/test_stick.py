@@ -100,6 +100,16 @@ def test_a_stick_is_visible_when_it_has_power_and_told_its_atr(bare: Rig) -> Non
     assert bare.stick.visible
 
 
+def test_a_stick_is_visible_to_a_pcscd_that_missed_its_removal(bare: Rig) -> None:
+    bare.stick.start(bare.reader.connect)
+    bare.reader.accept()
+    for _ in range(2):
+        bare.reader.atr()
+    assert not bare.stick.settle(0)
+    bare.reader.atr()
+    assert bare.stick.settle(LIMIT)
+
+
 def test_the_card_is_told_of_power_and_resets(rig: Rig) -> None:
     for code in (Control.POWER_OFF, Control.POWER_ON, Control.RESET):
         rig.reader.control(code)
