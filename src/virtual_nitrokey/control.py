@@ -256,9 +256,9 @@ def _ask(
                         raise ControlError(answer["error"])
                     yield answer
         except FileNotFoundError:
-            raise ControlError(f"no rig runs in {directory}") from None
+            raise ControlError(f"no rig runs in {directory}: start one with virtual-nitrokey run") from None
         except ConnectionRefusedError:
-            raise ControlError(f"the rig of {directory} is gone; it was killed and left its socket") from None
+            raise ControlError(f"the rig of {directory} is gone, it was killed: start it again") from None
         except TimeoutError:
             raise ControlError(f"the rig in {directory} gave no answer in {limit:g} s") from None
         except OSError as error:

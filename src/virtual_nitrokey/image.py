@@ -127,7 +127,9 @@ def locked(path: str | os.PathLike[str]) -> Iterator[None]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise ImageError(f"{os.fspath(path)} is in use: another process runs this stick") from None
+            raise ImageError(
+                f"{os.fspath(path)} is in use: stop the process that runs this stick, or run another stick"
+            ) from None
         yield
     finally:
         os.close(descriptor)

@@ -1,0 +1,1 @@
+"""``virtual-nitrokey``: sticks on the command line."""
