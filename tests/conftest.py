@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Generator, Iterator
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
 
 from tests.support.binaries import MissingBinary, ServerKind, all_kinds
 from tests.support.opensc import OpenSC, all_opensc
+from tests.support.pkcs11_modules import FaultyModule, compiled
 from tests.support.servers import Server, running_servers
+from tests.support.softhsm import MODULE, SoftHsm
 
 
 def _skip_or_fail(missing: MissingBinary) -> NoReturn:
@@ -38,6 +42,30 @@ def opensc(request: pytest.FixtureRequest) -> OpenSC:
         _skip_or_fail(kind)
     assert isinstance(kind, OpenSC)
     return kind
+
+
+@pytest.fixture
+def softhsm(tmp_path: Path) -> SoftHsm:
+    """SoftHSM for processes of this test alone, without a token yet."""
+    if shutil.which("softhsm2-util") is None:
+        _skip_or_fail(MissingBinary("softhsm2", "run scripts/setup"))
+    return SoftHsm(tmp_path / "softhsm")
+
+
+@pytest.fixture(scope="session")
+def _faulty_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Built once for all processes of one run of pytest-xdist, whose directories have one parent."""
+    directory = tmp_path_factory.getbasetemp()
+    library = compiled(directory.parent if "PYTEST_XDIST_WORKER" in os.environ else directory)
+    if isinstance(library, MissingBinary):
+        _skip_or_fail(library)
+    return library
+
+
+@pytest.fixture
+def faulty(_faulty_library: Path, tmp_path: Path) -> FaultyModule:
+    """A PKCS#11 module in front of SoftHSM that does as this test plans."""
+    return FaultyModule(_faulty_library, MODULE, tmp_path)
 
 
 @pytest.fixture

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
 from typing import NamedTuple
+
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from bank_vaults.hsm.binding import Module
 
@@ -17,3 +24,45 @@ class SoftToken(NamedTuple):
     module: Module
     slot: int
     label: str
+
+
+class SoftHsm:
+    """A directory of tokens of its own, in ``directory``, for processes with ``environment``.
+
+    They are read when a process initialises the module: one that runs sees no later token.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.tokens = directory / "tokens"
+        self.tokens.mkdir(parents=True)
+        self._directory = directory
+        configuration = directory / "softhsm2.conf"
+        configuration.write_text(f"directories.tokendir = {self.tokens}\nobjectstore.backend = file\n")
+        self.environment: Mapping[str, str] = {"SOFTHSM2_CONF": str(configuration)}
+
+    def add(self, label: str, pin: str = PIN) -> None:
+        """A token with a user PIN and nothing on it."""
+        self._util("--init-token", "--free", "--label", label, "--pin", pin, "--so-pin", SO_PIN)
+
+    def import_key(
+        self,
+        token: str,
+        key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey,
+        label: str = "bank-vaults",
+        key_id: str = "01",
+    ) -> None:
+        """Put a key pair onto the token with this label."""
+        file = self._directory / "key.pem"
+        file.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        place = ("--token", token, "--pin", PIN, "--label", label, "--id", key_id)
+        self._util("--import", str(file), *place)
+        file.unlink()
+
+    def _util(self, *arguments: str) -> None:
+        subprocess.run(
+            ["softhsm2-util", *arguments],
+            env={**os.environ, **self.environment},
+            check=True,
+            capture_output=True,
+            timeout=30,
+        )

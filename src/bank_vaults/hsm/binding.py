@@ -11,6 +11,7 @@ Nothing here locks or retries: one thread of the worker process owns the module.
 from __future__ import annotations
 
 import ctypes
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -87,7 +88,7 @@ class Module:
         """Load the library at ``path`` without initialising it. Raises ModuleError."""
         self.path = path
         try:
-            self._library = ctypes.CDLL(path)
+            self._library = ctypes.CDLL(path, handle=_loaded(path))
             get_list = self._library.C_GetFunctionList
         except OSError as error:
             raise ModuleError(f"the PKCS#11 module cannot be loaded: {error}") from None
@@ -348,6 +349,17 @@ class Module:
         code = self._function(name)(*arguments)
         if code != 0:
             raise error_of(name, code)
+
+
+def _loaded(path: str) -> int:
+    """dlopen(3) with the GIL released, which ctypes keeps: a library may hang in its constructors."""
+    libc = ctypes.CDLL(None)
+    libc.dlopen.argtypes, libc.dlopen.restype = (ctypes.c_char_p, ctypes.c_int), ctypes.c_void_p
+    libc.dlerror.restype = ctypes.c_char_p
+    handle: int | None = libc.dlopen(os.fsencode(path), os.RTLD_NOW)
+    if handle is None:
+        raise OSError((libc.dlerror() or b"no reason given").decode("utf-8", "replace"))
+    return handle
 
 
 def _template(template: Template) -> tuple[ctypes.Array[ck.AttributeStruct], Sequence[object]]:

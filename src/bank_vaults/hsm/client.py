@@ -13,9 +13,12 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import weakref
-from collections.abc import Callable, Collection
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractContextManager
+from types import MappingProxyType
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from bank_vaults.hsm import survey
 from bank_vaults.hsm.binding import ModuleInfo, SlotInfo, TokenInfo
@@ -31,12 +34,39 @@ _T = TypeVar("_T")
 
 log = logging.getLogger(__name__)
 
-_WORKER = "bank_vaults.hsm.worker"
-_LIMIT = 15.0  # seconds for what is no private-key operation and makes no key
-_LIMITS = {"bind": 60.0, "open": 15.0, "seal": 30.0, "prepare": 30.0, "replace": 60.0, "values": 30.0}
-_GENERATION = 240.0  # seconds that a bind may take that makes a key pair: 30 s and more on a card
-_PURGE = 120.0  # seconds
-_END = 1.0  # seconds for a worker to see that it is not wanted any more
+
+class Limits(NamedTuple):
+    """Seconds that the worker gets for a request, and other times."""
+
+    usual: float = 15.0
+    """For what makes no key and at most one private-key operation."""
+    requests: Mapping[str, float] = MappingProxyType(
+        {
+            "bind": 60.0,
+            "survey": 60.0,
+            "seal": 30.0,
+            "prepare": 30.0,
+            "replace": 60.0,
+            "values": 30.0,
+            "purge": 120.0,
+            "init": 240.0,
+        }
+    )
+    """For requests that take longer."""
+    generation: float = 240.0
+    """For a bind that makes a key pair: 30 s and more on a card. And for the login of another process."""
+    end: float = 1.0
+    """For a process to see that it is not wanted any more."""
+    blind: float = 10.0
+    """After this a process that sees no token is replaced: some modules see only what was there when they
+    were initialised."""
+
+    def of(self, request: str) -> float:
+        """The limit of a request."""
+        return self.requests.get(request, self.usual)
+
+
+_USUAL = Limits()
 
 
 class TokenError(Exception):
@@ -72,6 +102,16 @@ class Key(NamedTuple):
     fingerprint: bytes
 
 
+class SharedMemory(Memory, Protocol):
+    """A memory of refused PINs that several processes have in common."""
+
+    def alone(self, limit: float) -> AbstractContextManager[None]:
+        """Log in one after the other: whoever waits then knows what the one before has learned.
+
+        Raises TimeoutError after ``limit`` seconds.
+        """
+
+
 class BoundToken(NamedTuple):
     """A token that is logged in to."""
 
@@ -85,10 +125,12 @@ class BoundToken(NamedTuple):
 class TokenClient:
     """One token behind a worker process. Safe for several threads: they take turns."""
 
-    def __init__(self, module: str, access: Access, memory: Memory) -> None:
+    def __init__(self, module: str, access: Access, memory: SharedMemory, limits: Limits = _USUAL) -> None:
         self._module = module
         self._access = access
         self._memory = memory
+        self._limits = limits
+        self._begun = 0.0
         self._lock = threading.RLock()
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: Channel | None = None
@@ -111,7 +153,7 @@ class TokenClient:
     def look(self) -> Surroundings:
         """What is there, without a login. Raises TokenError, TokenUnusableError."""
         with self._lock:
-            answer = self._ask({"do": "look"}, _LIMIT)
+            answer = self._ask({"do": "look"}, self._limits.of("look"))
         return Surroundings(ModuleInfo(*answer["module"]), tuple(map(_candidate, answer["candidates"])))
 
     def bind(self, *, fresh: bool = False) -> BoundToken:
@@ -181,10 +223,11 @@ class TokenClient:
 
         Raises as look does, with ``login`` as bind does; no key pair is needed.
         """
-        access = _described(self._access) if login else None
+        message = {"do": "survey", "access": _described(self._access) if login else None}
+        ask, limit = self._ask_alone if login else self._ask, self._limits.of("survey")
         with self._lock:
             self._bound = None
-            answer = self._repeated(lambda: self._ask({"do": "survey", "access": access}, _LIMITS["bind"]))
+            answer = self._repeated(lambda: ask(message, limit))
         return Survey(ModuleInfo(*answer["module"]), answer["uses_pcscd"], survey.decoded(answer["slots"]))
 
     def purge(self, labels: Collection[str]) -> frozenset[str]:
@@ -195,7 +238,7 @@ class TokenClient:
         message = {"do": "purge", "access": _described(self._access), "labels": sorted(labels)}
         with self._lock:
             self._bound = None
-            return frozenset(self._ask(message, _PURGE)["left"])
+            return frozenset(self._ask_alone(message, self._limits.of("purge"))["left"])
 
     def initialise(self, order: Order) -> TokenInfo:
         """Destroy all on a token and set it up, once; see :func:`bank_vaults.hsm.initialise.initialise`.
@@ -208,7 +251,7 @@ class TokenClient:
         }
         with self._lock:
             self._bound = self._last = None
-            token = self._ask({"do": "init", "order": described}, _GENERATION)["token"]
+            token = self._ask_alone({"do": "init", "order": described}, self._limits.of("init"))["token"]
         return TokenInfo(*token)._replace(flags=TokenFlag(token[4]))
 
     def abandon(self) -> None:
@@ -225,7 +268,7 @@ class TokenClient:
     def _request(self, message: Message) -> Message:
         def once() -> Message:
             self._bind()
-            return self._ask(message, _LIMITS.get(message["do"], _LIMIT))
+            return self._ask(message, self._limits.of(message["do"]))
 
         with self._lock:
             return self._repeated(once)
@@ -236,6 +279,8 @@ class TokenClient:
             try:
                 return once()
             except TokenMissingError:
+                if time.monotonic() - self._begun >= self._limits.blind:
+                    self._end()
                 raise
             except TokenError as error:
                 log.warning(
@@ -250,9 +295,11 @@ class TokenClient:
     def _bind(self, *, fresh: bool = False) -> BoundToken:
         if self._bound is not None:
             return self._bound
-        limit = _GENERATION if self._access.may_generate else _LIMITS["bind"]
-        message = {"do": "bind", "access": _described(self._access), "fresh": fresh}
-        bound = _bound_token(self._ask(message, limit))
+        # A key pair is made once at most: a token without one that comes later is not the one of before.
+        may_generate = self._access.may_generate and self._last is None
+        limit = self._limits.generation if may_generate else self._limits.of("bind")
+        access = _described(self._access._replace(may_generate=may_generate))
+        bound = _bound_token(self._ask_alone({"do": "bind", "access": access, "fresh": fresh}, limit))
         if self._last is not None and self._last.key.fingerprint != bound.key.fingerprint:
             self._end()
             raise TokenUnusableError(
@@ -265,27 +312,38 @@ class TokenClient:
             self.written = False
         return bound
 
+    def _ask_alone(self, message: Message, limit: float) -> Message:
+        """A request that logs in, or makes what another process would make as well."""
+        try:
+            with self._memory.alone(self._limits.generation):
+                return self._ask(message, limit)
+        except TimeoutError as error:
+            raise TokenError(str(error)) from None
+
     def _ask(self, message: Message, limit: float) -> Message:
         channel = self._started()
         try:
-            channel.send(message)
+            channel.send(message, limit)
             while True:
                 answer = channel.receive(limit)
                 if "ask" in answer:
-                    channel.send(self._remembered(answer))
+                    channel.send(self._remembered(answer), limit)
                 elif "failed" in answer:
                     break
-                else:
+                elif "done" in answer:
                     done: Message = answer["done"]
                     return done
+                else:
+                    raise WireError("a message is of no known kind")
         except TimeoutError:
             self._end()
             raise TokenError(
                 f"the PKCS#11 module did not end '{message['do']}' within {limit:g} s; its process was ended"
             ) from None
-        except WireError:
-            code = self._end()
-            raise TokenError(f"the process of the PKCS#11 module ended by itself (code {code})") from None
+        except WireError as error:
+            raise TokenError(
+                f"the process of the PKCS#11 module failed (code {self._end()}): {error}"
+            ) from None
         raise self._failure(answer["failed"])
 
     def _failure(self, failed: Message) -> Exception:
@@ -332,23 +390,21 @@ class TokenClient:
                     stderr=subprocess.DEVNULL,
                 )
             self._channel = Channel(ours)
+            self._begun = time.monotonic()
         return self._channel
 
     def _end(self) -> int | None:
-        """End the process; its exit code if it had ended by itself, else None."""
+        """End the process; its exit code, which is its own if it had ended by itself."""
         process, channel = self._process, self._channel
         self._process = self._channel = self._bound = None
         if process is None or channel is None:
             return None
-        code = process.poll()
         channel.close()  # which ends a worker at once, unless its whole process is stuck
-        if code is None:
-            try:
-                process.wait(_END)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-        return code
+        try:
+            return process.wait(self._limits.end)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            return process.wait()
 
 
 _clients: weakref.WeakSet[TokenClient] = weakref.WeakSet()

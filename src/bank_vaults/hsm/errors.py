@@ -37,6 +37,10 @@ class PinLenRangeError(Pkcs11Error):
     """The PIN has an impossible length; no try is spent."""
 
 
+class PinInvalidError(Pkcs11Error):
+    """The PIN has characters that the token does not take."""
+
+
 class PinExpiredError(Pkcs11Error):
     """The PIN has to be changed first."""
 

@@ -2,6 +2,9 @@
 
 Pure rules. Before each login the flags of the token are read and the memory of refused PINs is asked;
 after it the memory is told. The memory is kept as small records (one for each token) by whoever calls.
+
+Replicas that do not share their memories see what the others did by the flags of the token alone: a
+wrong PIN that was tried, and not by us, may be the one that we are about to try.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ import hashlib
 import hmac
 import json
 import os
+from collections.abc import Sequence
 from enum import Enum
 from typing import NamedTuple
 
@@ -34,6 +38,7 @@ class Refusal(Enum):
     FINAL_TRY = "final-try"
     NOT_INITIALISED = "not-initialised"
     REFUSED_BEFORE = "refused-before"
+    TRIED_ELSEWHERE = "tried-elsewhere"
     WRONG_LENGTH = "wrong-length"
     PIN_PAD = "pin-pad"
     NO_MEMORY = "no-memory"
@@ -65,6 +70,16 @@ class SaltedHash(NamedTuple):
         """Whether it is the hash of this PIN."""
         return hmac.compare_digest(self.digest, _digest(pin, self.salt))
 
+    def encode(self) -> list[str]:
+        """As it stands in a record."""
+        return [self.salt.hex(), self.digest.hex()]
+
+    @classmethod
+    def decode(cls, entry: Sequence[str]) -> SaltedHash:
+        """From a record. Raises ValueError, TypeError."""
+        salt, digest = map(bytes.fromhex, entry)
+        return cls(salt, digest)
+
 
 class Attempt(NamedTuple):
     """A login that was begun: written before C_Login, so that a kill in between leaves a trace."""
@@ -79,14 +94,17 @@ class PinMemory(NamedTuple):
 
     refused: tuple[SaltedHash, ...] = ()
     attempt: Attempt | None = None
+    accepted: SaltedHash | None = None
+    """The PIN of our last login, if that was accepted."""
 
     def encode(self) -> bytes:
         """The record: JSON, no PIN in it."""
-        attempt = self.attempt
+        attempt, accepted = self.attempt, self.accepted
         record = {
             "version": 1,
-            "refused": [[entry.salt.hex(), entry.digest.hex()] for entry in self.refused],
-            "attempt": attempt and [attempt.pin.salt.hex(), attempt.pin.digest.hex(), attempt.flags],
+            "refused": [entry.encode() for entry in self.refused],
+            "attempt": attempt and [*attempt.pin.encode(), attempt.flags],
+            "accepted": accepted and accepted.encode(),
         }
         return json.dumps(record).encode()
 
@@ -97,11 +115,12 @@ class PinMemory(NamedTuple):
             found = json.loads(record)
             if found["version"] != 1:
                 raise PinMemoryError(f"the record of refused PINs has version {found['version']}")
-            refused = tuple(SaltedHash(*map(bytes.fromhex, entry)) for entry in found["refused"])
+            refused = tuple(map(SaltedHash.decode, found["refused"]))
+            accepted = None if found["accepted"] is None else SaltedHash.decode(found["accepted"])
             if found["attempt"] is None:
-                return cls(refused)
-            salt, digest, flags = found["attempt"]
-            return cls(refused, Attempt(SaltedHash(bytes.fromhex(salt), bytes.fromhex(digest)), int(flags)))
+                return cls(refused, None, accepted)
+            *begun, flags = found["attempt"]
+            return cls(refused, Attempt(SaltedHash.decode(begun), int(flags)), accepted)
         except PinMemoryError:
             raise
         except (ValueError, KeyError, TypeError):
@@ -126,7 +145,7 @@ def settle(memory: PinMemory, state: PinState) -> PinMemory:
     if memory.attempt is None:
         return memory
     worse = (state.flags & _WORSE).value > (memory.attempt.flags & _WORSE.value)
-    return remember_refused(memory, memory.attempt.pin) if worse else PinMemory(memory.refused)
+    return remember_refused(memory, memory.attempt.pin) if worse else memory._replace(attempt=None)
 
 
 def may_try(
@@ -134,8 +153,8 @@ def may_try(
 ) -> None:
     """Return if a login may be tried now. Raises PinRefusedError.
 
-    ``token`` names the token for people. ``again``: a person asks for this one try of a PIN that was
-    refused before, since the PIN of the token has been changed to it.
+    ``token`` names the token for people. ``again``: a person asks for this one try, for example of a PIN
+    that was refused before, since the PIN of the token has been changed to it.
     """
     flags = state.flags
     if TokenFlag.USER_PIN_LOCKED in flags:
@@ -169,6 +188,21 @@ def may_try(
             "then use --hsm-allow-final-try once, or log in with another tool",
             Refusal.FINAL_TRY,
         )
+    if TokenFlag.USER_PIN_COUNT_LOW in flags and not (again or allow_final_try or _is_known(memory, pin)):
+        raise PinRefusedError(
+            f"somebody else has tried a wrong PIN of {token}, perhaps this one, which was never accepted "
+            "here: log in once by 'bank-vaults hsm doctor --login' or another tool, which resets the counter",
+            Refusal.TRIED_ELSEWHERE,
+        )
+
+
+def _is_known(memory: PinMemory, pin: Secret) -> bool:
+    """Whether a wrong PIN that was tried is none of this one's business: it was right the last time, or
+    the wrong one was ours and another.
+    """
+    if memory.accepted is not None:
+        return memory.accepted.matches(pin)
+    return bool(memory.refused)
 
 
 def may_try_unremembered(state: PinState, *, token: str, error: str) -> None:
@@ -191,12 +225,15 @@ def begin(memory: PinMemory, state: PinState, pin: Secret) -> PinMemory:
 
 def remember_refused(memory: PinMemory, refused: SaltedHash) -> PinMemory:
     """The memory after the token refused a PIN."""
-    return PinMemory((*memory.refused, refused)[-_MOST_REFUSED:])
+    return PinMemory(refused=(*memory.refused, refused)[-_MOST_REFUSED:])
 
 
 def remember_accepted(memory: PinMemory, pin: Secret) -> PinMemory:
     """The memory after the token accepted a PIN: whatever was refused before, this one is right."""
-    return PinMemory(tuple(entry for entry in memory.refused if not entry.matches(pin)))
+    return PinMemory(
+        refused=tuple(entry for entry in memory.refused if not entry.matches(pin)),
+        accepted=SaltedHash.of(pin),
+    )
 
 
 def _digest(pin: Secret, salt: bytes) -> bytes:

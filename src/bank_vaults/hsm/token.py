@@ -30,7 +30,10 @@ from bank_vaults.hsm.binding import (
 from bank_vaults.hsm.ck import Attribute, KeyType, Mechanism, ObjectClass
 from bank_vaults.hsm.errors import (
     AttributeTypeInvalidError,
+    PinExpiredError,
     PinIncorrectError,
+    PinInvalidError,
+    PinLenRangeError,
     PinLockedError,
     Pkcs11Error,
 )
@@ -48,6 +51,7 @@ from bank_vaults.hsm.selection import (
 )
 
 _KEY_ID = 8  # bytes of the CKA_ID of a pair that is generated here
+_ABOUT_THE_PIN = (PinIncorrectError, PinInvalidError, PinLenRangeError, PinExpiredError, PinLockedError)
 _HASHES = {Wrapping.RSA_OAEP_SHA1: Mechanism.SHA_1, Wrapping.RSA_OAEP_SHA256: Mechanism.SHA256}
 
 
@@ -173,10 +177,7 @@ class Token:
         Raises SelectionError, PinRefusedError, PinMemoryError, NoKeyError.
         """
         choice = self.log_in(access)
-        try:
-            pair = choose_key(self._keys(), access.key_label, access.key_id)
-        except SelectionError as error:  # unlike a missing token, a missing half is not waited for
-            raise NoKeyError(str(error)) from None
+        pair = self._chosen(access)
         generated = pair is None
         if pair is None:
             pair = self._generate(access)
@@ -252,7 +253,7 @@ class Token:
             pin.may_try_unremembered(state, token=named, error=str(error))
         try:
             self._module.login(self._session, access.pin.reveal_bytes())
-        except (PinIncorrectError, PinLockedError) as error:
+        except _ABOUT_THE_PIN as error:
             with suppress(OSError):  # the begun attempt is remembered, or the flags stop the next try but one
                 refused = pin.remember_refused(memory, SaltedHash.of(access.pin))
                 self._memory.remember(token.serial, refused)
@@ -261,10 +262,7 @@ class Token:
                 "Set the right PIN",
                 None,
             ) from None
-        except Pkcs11Error:
-            with suppress(OSError):
-                self._memory.remember(token.serial, memory)  # not about the PIN: no try was spent
-            raise
+        # After any other error it is not known whether a try was spent: the attempt stays, to be settled.
         with suppress(OSError):
             self._memory.remember(token.serial, pin.remember_accepted(memory, access.pin))
 
@@ -282,6 +280,12 @@ class Token:
                     )
                 )
         return tuple(found)
+
+    def _chosen(self, access: Access) -> KeyPair | None:
+        try:
+            return choose_key(self._keys(), access.key_label, access.key_id)
+        except SelectionError as error:  # unlike a missing token, a missing half is not waited for
+            raise NoKeyError(str(error)) from None
 
     def _generate(self, access: Access) -> KeyPair:
         words = f"label {access.key_label!r}" if access.key_label else "this ID"
@@ -303,7 +307,7 @@ class Token:
             Attribute.LABEL: access.key_label,
             Attribute.ID: key_id,
         }
-        public, private = self._module.generate_key_pair(
+        self._module.generate_key_pair(
             self._session,
             Mechanism.RSA_PKCS_KEY_PAIR_GEN,
             {
@@ -323,7 +327,10 @@ class Token:
                 Attribute.EXTRACTABLE: False,
             },
         )
-        return KeyPair(private, public, access.key_label, key_id, KeyType.RSA)
+        found = self._chosen(access)  # as the next start will
+        if found is None:
+            raise NoKeyError(f"the token does not show the key pair with {words} that it has just generated")
+        return found
 
     def _public_half(self, pair: KeyPair) -> PublicHalf:
         read = self._module.attribute

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-import select
 import socket
 import time
 from collections.abc import Mapping
@@ -33,10 +32,17 @@ class Channel:
         self._end = end
         self._pending = b""
 
-    def send(self, message: Message) -> None:
-        """Send one message. Raises WireError."""
+    def send(self, message: Message, limit: float | None = None) -> None:
+        """Send one message, within ``limit`` seconds (None: for ever). Raises TimeoutError, WireError.
+
+        A message that was not sent in time may have been sent in part: close the channel.
+        """
+        data = json.dumps(message, default=_encoded).encode() + b"\n"
         try:
-            self._end.sendall(json.dumps(message, default=_encoded).encode() + b"\n")
+            self._end.settimeout(limit)
+            self._end.sendall(data)
+        except TimeoutError:
+            raise TimeoutError(f"not taken within {limit:g} s") from None
         except OSError as error:
             raise WireError(f"the other side is gone: {error.strerror}") from None
 
@@ -44,14 +50,15 @@ class Channel:
         """The next message, within ``limit`` seconds (None: for ever). Raises TimeoutError, WireError."""
         end = None if limit is None else time.monotonic() + limit
         while b"\n" not in self._pending:
-            left = None if end is None else max(end - time.monotonic(), 0)
+            left = None if end is None else end - time.monotonic()
+            if left is not None and left <= 0:
+                raise TimeoutError(f"no answer within {limit:g} s")
             try:
-                if not select.select([self._end], [], [], left)[0]:
-                    raise TimeoutError(f"no answer within {limit:g} s")
+                self._end.settimeout(left)
                 received = self._end.recv(_READ)
+            except TimeoutError:
+                raise TimeoutError(f"no answer within {limit:g} s") from None
             except OSError as error:
-                if isinstance(error, TimeoutError):
-                    raise
                 raise WireError(f"the other side is gone: {error.strerror}") from None
             if not received:
                 raise WireError("the other side is gone")

@@ -29,11 +29,14 @@ While ``bind`` runs, the worker asks back: ``recall`` and ``remember``, for the 
 from __future__ import annotations
 
 import os
+import resource
 import select
+import signal
 import socket
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from bank_vaults.domain import envelope
@@ -177,7 +180,10 @@ class Worker:
             self._renew()
         self._access = _access(request["access"])
         bound = self._ready().bind(self._access)
-        self._public = bound.key.public_key()
+        try:
+            self._public = bound.key.public_key()
+        except CipherError as error:
+            raise NoKeyError(str(error)) from None
         return _bound(bound, self._public)
 
     def _labels(self, _: Message) -> dict[str, Any]:
@@ -209,10 +215,12 @@ class Worker:
         return {}
 
     def _written(self, label: str, value: bytes) -> int:
-        """The handle of a new data object that gives back its value."""
+        """The handle of a new data object that gives back its value; one that does not is destroyed."""
         token = self._ready()
         created = token.create(label, value)
         if (created, value) not in token.values(label):
+            with suppress(Pkcs11Error):
+                token.destroy(created)
             raise ReadBackError(f"the token does not give back what was written as {label!r}")
         return created
 
@@ -242,19 +250,24 @@ class Worker:
         return {"value": cipher.unseal(self._data_key(found.key), request["name"], found)}
 
     def _open_raw(self, name: str, stored: bytes) -> bytes:
-        """OAEP first, as the newer of the old versions wrote it; then PKCS#1 v1.5 of the older ones."""
+        """OAEP first, as the newer of the old versions wrote it; then PKCS#1 v1.5 of the older ones.
+
+        Tokens say by all kinds of codes that a block is none of theirs, some hand out random bytes for
+        one of PKCS#1 v1.5. What the old versions stored was text; and whether it is the token that fails,
+        a block of our own shows.
+        """
         token, public = self._ready(), self._bound_key()
         size = getattr(public, "key_size", 0) // 8
         if len(stored) != size:
             raise CipherError(f"the stored value of '{name}' is of no known format: {len(stored)} bytes")
-        try:
+        with suppress(Pkcs11Error):
             return token.decrypt(stored, Wrapping.RSA_OAEP_SHA1)
-        except Pkcs11Error as error:
-            first = error
-        try:
-            return token.decrypt(stored, None)
-        except Pkcs11Error:
-            raise first from None
+        with suppress(Pkcs11Error):
+            value = token.decrypt(stored, None)
+            if value and value.isascii() and value.decode().isprintable():
+                return value
+        token.decrypt(cipher.seal_raw(public, b"probe"), Wrapping.RSA_OAEP_SHA1)
+        raise CipherError(f"the stored value of '{name}' is damaged, or was encrypted to another key pair")
 
     def _data_key(self, key: envelope.DataKey) -> OpenedKey:
         if self._opened is None or self._opened.key != key:
@@ -346,6 +359,10 @@ def _end_with(supervisor: socket.socket) -> None:
 
 def main() -> None:
     """Serve until the supervisor is gone."""
+    # The supervisor decides when to end: Ctrl-C and service managers signal all processes at once.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a module that crashes leaves no PIN on the disk
     end = socket.socket(fileno=int(sys.argv[1]))
     threading.Thread(target=_end_with, args=(end,), daemon=True).start()
     try:

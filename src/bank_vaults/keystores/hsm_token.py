@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
+import logging
 import os
 import stat
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 
 from bank_vaults.domain.secrets import Secret
 from bank_vaults.domain.settings import Settings
@@ -19,23 +22,28 @@ from bank_vaults.hsm.uri import Pkcs11Uri
 from bank_vaults.keystores.base import KeyStore, NotFoundError, StoreError
 from bank_vaults.keystores.file import FileStore
 
+log = logging.getLogger(__name__)
+
+_LOCK = "hsm-login.lock"
+_PAUSE = 0.05  # seconds between two looks at a lock that another process has
 _LONGEST_PIN = 1024  # bytes of a PIN file
 
 
 class StoredMemory:
-    """Refused PINs in key stores: the state directory, and for a cluster the shared store as well.
+    """Refused PINs in the state directory, and for a cluster in stores that it shares.
 
     What one of them remembers counts. A record has no PIN in it, and a name that does not show the serial
-    number.
+    number. A directory that is not there has nothing to remember, and cannot.
     """
 
-    def __init__(self, stores: Sequence[KeyStore]) -> None:
-        self._stores = stores
+    def __init__(self, directory: str, shared: Sequence[KeyStore] = ()) -> None:
+        self._directory = directory
+        self._stores = (FileStore(directory), *shared)
 
     def recall(self, serial: str) -> PinMemory:
         """See Memory.recall. A store that cannot be read counts as damaged: it may know of a refusal."""
         found = PinMemory()
-        for store in self._stores:
+        for store in self._stores if os.path.exists(self._directory) else self._stores[1:]:
             try:
                 memory = PinMemory.decode(store.get(_record(serial)))
             except NotFoundError:
@@ -44,18 +52,57 @@ class StoredMemory:
                 raise PinMemoryError(f"it is not known which PINs were refused: {error}") from None
             known = found.refused
             found = PinMemory(
-                (*known, *(entry for entry in memory.refused if entry not in known)),
-                memory.attempt or found.attempt,
+                refused=(*known, *(entry for entry in memory.refused if entry not in known)),
+                attempt=memory.attempt or found.attempt,
+                accepted=found.accepted or memory.accepted,
             )
         return found
 
     def remember(self, serial: str, memory: PinMemory) -> None:
-        """See Memory.remember."""
+        """See Memory.remember. It is enough if one of them keeps it."""
+        failed: list[StoreError] = []
         for store in self._stores:
             try:
                 store.put(_record(serial), memory.encode())
             except StoreError as error:
-                raise OSError(str(error)) from None
+                failed.append(error)
+        if len(failed) == len(self._stores):
+            raise OSError("; ".join(map(str, failed)))
+
+    @contextmanager
+    def alone(self, limit: float) -> Iterator[None]:
+        """See SharedMemory.alone: among the processes with this state directory.
+
+        Where there is no place for a lock nobody waits: nothing can be remembered there either.
+        """
+        descriptor = _lock(os.path.join(self._directory, _LOCK), limit)
+        try:
+            yield
+        finally:
+            if descriptor is not None:
+                os.close(descriptor)
+
+
+def _lock(path: str, limit: float) -> int | None:
+    """A descriptor that holds the lock as long as it is open. Raises TimeoutError."""
+    end = time.monotonic() + limit
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        log.debug("logins are not kept apart", extra={"fields": {"error": str(error)}})
+        return None
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > end:
+                os.close(descriptor)
+                raise TimeoutError(
+                    f"another process has been logging in to a token for {limit:g} s: it holds {path}"
+                ) from None
+            time.sleep(_PAUSE)
+        else:
+            return descriptor
 
 
 def _record(serial: str) -> str:
@@ -81,8 +128,8 @@ def client(settings: Settings, shared: Sequence[KeyStore] = ()) -> TokenClient:
         may_generate=settings.flag("hsm-generate-key"),
         allow_final_try=settings.flag("hsm-allow-final-try"),
     )
-    local = FileStore(state_directory(settings.text("hsm-state-dir"), os.environ))
-    return TokenClient(module, access, StoredMemory((local, *shared)))
+    memory = StoredMemory(state_directory(settings.text("hsm-state-dir"), os.environ), shared)
+    return TokenClient(module, access, memory)
 
 
 def _criteria(settings: Settings, parsed: Pkcs11Uri) -> TokenCriteria:

@@ -31,7 +31,7 @@ def client(token: SoftToken, tmp_path: Path) -> Iterator[TokenClient]:  # its co
     state = tmp_path / "state"
     state.mkdir(mode=0o700)
     access = Access(TokenCriteria(label=label), "bank-vaults", None, Secret(PIN), may_generate=True)
-    client = TokenClient(MODULE, access, StoredMemory((FileStore(state),)))
+    client = TokenClient(MODULE, access, StoredMemory(str(state)))
     yield client
     client.close()
 

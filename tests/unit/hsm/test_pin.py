@@ -47,13 +47,23 @@ def _refused(flags: TokenFlag, memory: PinMemory, **more: bool) -> Refusal | Non
 
 
 _REMEMBERED = remember_refused(PinMemory(), SaltedHash.of(_PIN))
+_ACCEPTED = remember_accepted(PinMemory(), _PIN)
+_OTHER_ACCEPTED = remember_accepted(PinMemory(), _OTHER)
+_OTHER_REFUSED = remember_refused(_ACCEPTED, SaltedHash.of(_OTHER))
 
 
 @pytest.mark.parametrize(
     ("flags", "memory", "more", "reason"),
     [
         (_OK, PinMemory(), {}, None),
-        (_LOW, PinMemory(), {}, None),
+        (_LOW, PinMemory(), {}, Refusal.TRIED_ELSEWHERE),
+        (_LOW, PinMemory(), {"again": True}, None),
+        (_LOW, PinMemory(), {"allow_final_try": True}, None),
+        (_LOW, _ACCEPTED, {}, None),
+        (_LOW, _OTHER_ACCEPTED, {}, Refusal.TRIED_ELSEWHERE),
+        (_LOW, _OTHER_REFUSED, {}, None),
+        (_LOW, remember_accepted(_OTHER_REFUSED, _OTHER), {}, Refusal.TRIED_ELSEWHERE),
+        (_OK, _OTHER_ACCEPTED, {}, None),
         (_FINAL, PinMemory(), {}, Refusal.FINAL_TRY),
         (_FINAL, PinMemory(), {"allow_final_try": True}, None),
         (_LOCKED, PinMemory(), {"allow_final_try": True}, Refusal.LOCKED),
@@ -113,6 +123,8 @@ def test_a_login_that_a_kill_cut_short_is_judged_by_the_tries_left(
     begun = begin(PinMemory(), _state(before), _PIN)
     settled = settle(PinMemory.decode(begun.encode()), _state(after))
     assert settled.attempt is None
+    known = settle(begin(_ACCEPTED, _state(before), _OTHER), _state(after)).accepted
+    assert (known is None) is refused
     assert any(entry.matches(_PIN) for entry in settled.refused) is refused
 
 
@@ -134,6 +146,7 @@ _MEMORIES = st.builds(
     PinMemory,
     st.lists(_HASHES, max_size=4).map(tuple),
     st.none() | st.builds(Attempt, _HASHES, st.integers(0, 1 << 24)),
+    st.none() | _HASHES,
 )
 
 
@@ -152,9 +165,12 @@ def test_any_bytes_are_a_memory_or_told_to_be_damaged(record: bytes) -> None:
     "record",
     [
         b'{"version": 2, "refused": [], "attempt": null}',
-        b'{"version": 1, "refused": [["00"]], "attempt": null}',
-        b'{"version": 1, "refused": [["00", 1]], "attempt": null}',
-        b'{"version": 1, "refused": [], "attempt": [1, 2]}',
+        b'{"version": 1, "refused": [["00"]], "attempt": null, "accepted": null}',
+        b'{"version": 1, "refused": [["00", 1]], "attempt": null, "accepted": null}',
+        b'{"version": 1, "refused": [["00", "00", "00"]], "attempt": null, "accepted": null}',
+        b'{"version": 1, "refused": [], "attempt": [1, 2], "accepted": null}',
+        b'{"version": 1, "refused": [], "attempt": null, "accepted": []}',
+        b'{"version": 1, "refused": [], "attempt": null}',
         b'{"version": 1}',
     ],
 )
