@@ -164,7 +164,7 @@ def _wait_listening(process: int) -> None:
                 return
         if _ended(process, _LISTEN_PAUSE):
             raise FailedError("pcscd", "pcscd ended at once")
-    raise FailedError("pcscd", f"pcscd does not listen after {_LISTEN_LIMIT:.0f} s")
+    raise FailedError("pcscd", f"pcscd does not listen after {_LISTEN_LIMIT:g} s")
 
 
 def _serve(control: socket.socket, parent: int, process: int) -> None:

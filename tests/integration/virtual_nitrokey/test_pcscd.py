@@ -39,6 +39,14 @@ except PcscdError as error:
 """
 
 
+# A user namespace in which no network namespace can be made any more.
+NO_NETWORKS = (
+    *("unshare", "--user", "--map-root-user", "sh", "-c"),
+    'echo 0 > /proc/sys/user/max_net_namespaces || exit 77; exec "$@"',
+    "sh",
+)
+
+
 @pytest.fixture
 def directory() -> Iterator[Path]:
     """Short, because the name of a socket has room for 107 characters only."""
@@ -220,12 +228,7 @@ def refused(readers: list[Reader], directory: Path) -> PcscdError:
 
 
 def test_refused_namespaces_are_told_with_the_way_out(source: Path) -> None:
-    command = 'echo 0 > /proc/sys/user/max_net_namespaces || exit 77; exec "$@"'
-    try:
-        process = owner(source, "unshare", "--user", "--map-root-user", "sh", "-c", command, "sh")
-    except FileNotFoundError:
-        pytest.skip("there is no unshare")
-    with process:
+    with owner(source, *NO_NETWORKS) as process:
         out, _ = process.communicate("", LIMIT)
     if not out:
         pytest.skip("this machine grants no user namespaces, or no way to limit them")
@@ -306,6 +309,7 @@ IMPATIENT = """
 import sys
 from virtual_nitrokey import sandbox
 sandbox._STOP_LIMIT = 0.1
+sandbox._LISTEN_LIMIT = {listen_limit}
 sys.exit(sandbox.main(sys.argv[1:]))
 """
 
@@ -313,24 +317,24 @@ sys.exit(sandbox.main(sys.argv[1:]))
 class Sandbox:
     """The program, run as its parent does but with less patience."""
 
-    def __init__(self, directory: Path, *command: str, parent: int | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *command: str,
+        parent: int | None = None,
+        prefix: tuple[str, ...] = (),
+        listen_limit: float = LIMIT,
+    ) -> None:
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.control.settimeout(LIMIT)
         (directory / "readers").mkdir(exist_ok=True)
         (directory / "readers" / "sticks").write_text(module.configuration([ONE]))
         numbers = [str(theirs.fileno()), str(parent or os.getpid())]
+        program = IMPATIENT.format(listen_limit=listen_limit)
+        places = [str(directory), str(module._driver())]
         with theirs:
             self.process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-c",
-                    IMPATIENT,
-                    *numbers,
-                    str(directory),
-                    str(module._driver()),
-                    "1",
-                    *command,
-                ],
+                [*prefix, sys.executable, "-c", program, *numbers, *places, "1", *command],
                 pass_fds=[theirs.fileno()],
                 stderr=subprocess.DEVNULL,
             )
@@ -390,6 +394,34 @@ def test_the_sandbox_does_not_begin_without_its_parent(directory: Path) -> None:
 def test_the_sandbox_tells_that_pcscd_does_not_run(directory: Path, command: str) -> None:
     run = Sandbox(directory, command)
     assert run.control.recv(1000) == b"failed\npcscd\npcscd ended at once"
+    assert run.end() == 0
+
+
+def test_the_sandbox_tells_that_pcscd_does_not_listen(directory: Path) -> None:
+    run = Sandbox(directory, "/bin/sleep", "60", listen_limit=0.1)
+    assert run.control.recv(1000) == b"failed\npcscd\npcscd does not listen after 0.1 s"
+    assert run.end() == 0
+
+
+def test_the_sandbox_tells_which_namespace_was_refused(directory: Path) -> None:
+    run = Sandbox(directory, *pcscd_command(), prefix=NO_NETWORKS)
+    verdict = run.control.recv(1000)
+    if not verdict and run.end() in (1, 77):
+        pytest.skip("this machine grants no user namespaces, or no way to limit them")
+    assert verdict == b"failed\nnamespaces\na namespace was refused: No space left on device"
+    assert run.end() == 1
+
+
+def test_a_root_without_the_capability_gets_a_user_namespace(directory: Path) -> None:
+    if os.getuid():
+        pytest.skip("an ordinary user gets one in all these tests")
+    limited = ("setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin", "--")
+    run = Sandbox(directory, *pcscd_command(), prefix=limited)
+    verdict = run.control.recv(1000).decode()
+    if verdict.startswith("failed\nnamespaces\na user namespace"):
+        pytest.skip("this machine grants no user namespaces")
+    assert verdict.startswith("ready ")
+    assert Path(f"/proc/{run.process.pid}/uid_map").read_text().split() == ["0", "0", "1"]
     assert run.end() == 0
 
 
