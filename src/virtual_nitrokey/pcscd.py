@@ -22,6 +22,10 @@ from typing import Literal, NamedTuple, Self
 
 MOST_READERS = 8
 """pcscd has room for 16 (PCSCLITE_MAX_READERS_CONTEXTS), and each of vpcd takes two."""
+SEEN_BY_OPENSC = 2
+"""The PKCS#11 module of OpenSC takes notice of four readers and no more: it has 16 slots and keeps four for
+each reader, unless its configuration says otherwise (``max_virtual_slots`` in opensc.conf).
+"""
 
 Layer = Literal["installation", "directory", "namespaces", "pcscd"]
 

@@ -2,8 +2,8 @@
 
 pcscd knows its readers from its start and looks into them every 0.4 s. Measured: a pcscd of its own for each
 test takes 0.46 s and two processes more. To exchange the stick in one reader takes 0.6 s, because one look
-shows that it is empty and only the next one that there is another stick. With several readers, the same
-look shows that the old stick is gone and that a new one is in the next reader: 0.2 s, and 0.4 s at most.
+shows that it is empty and only the next one that there is another stick. With two readers that take turns,
+the same look shows that the old stick is gone and that the new one is there: 0.2 s, and 0.4 s at most.
 """
 
 from __future__ import annotations
@@ -19,14 +19,11 @@ from typing import Self
 from virtual_nitrokey.card import Card, Counters
 from virtual_nitrokey.faults import Rule
 from virtual_nitrokey.image import Image
-from virtual_nitrokey.pcscd import Pcscd, Reader
+from virtual_nitrokey.pcscd import SEEN_BY_OPENSC, Pcscd, Reader
 from virtual_nitrokey.rig import settle
 from virtual_nitrokey.stick import Stick
 from virtual_nitrokey.timing import Clock, Profile
 from virtual_nitrokey.trace import Journal
-
-READERS = 4
-"""So many sticks there can be at once. More would slow down every client, as it looks into all of them."""
 
 
 class Nitrokey:
@@ -111,10 +108,10 @@ class _Bay:
 
 
 class ReaderPool:
-    """A pcscd with READERS readers, which are empty while no stick is lent. Use it as a context manager."""
+    """A pcscd with SEEN_BY_OPENSC readers, which are empty while no stick is lent. A context manager."""
 
     def __init__(self, directory: Path, profile: Profile, time_scale: float) -> None:
-        readers = [Reader(f"DENK{number:07d}") for number in range(1, READERS + 1)]
+        readers = [Reader(f"DENK{number:07d}") for number in range(1, SEEN_BY_OPENSC + 1)]
         self.pcscd = Pcscd(readers, directory)
         self._clock = partial(Clock, profile, time_scale)
         self._free = deque(_Bay(index, reader, self.pcscd) for index, reader in enumerate(readers))
@@ -126,7 +123,9 @@ class ReaderPool:
         ValueError if so many readers are not free; PcscdError.
         """
         if not 1 <= count <= len(self._free):
-            raise ValueError(f"{count} sticks are not to be had: {len(self._free)} readers are free")
+            raise ValueError(
+                f"{count} sticks are not to be had: of {SEEN_BY_OPENSC} readers {len(self._free)} are free"
+            )
         if not self.pcscd.running:  # a test stopped it
             self.pcscd.start()
         bays = [self._free.popleft() for _ in range(count)]

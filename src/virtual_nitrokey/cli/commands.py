@@ -17,12 +17,16 @@ from virtual_nitrokey.cli.status import DIRECTORY_VARIABLE, Status, beginning, t
 from virtual_nitrokey.control import ControlError, follow, request
 from virtual_nitrokey.faults import Rule
 from virtual_nitrokey.image import ImageError
-from virtual_nitrokey.pcscd import MOST_READERS, PcscdError
+from virtual_nitrokey.pcscd import MOST_READERS, SEEN_BY_OPENSC, PcscdError
 from virtual_nitrokey.timing import INSTANT, PROFILES
 
 _FAILURE = 1
 _OUR_FAILURE = 125  # where other codes are those of a command, as env(1) does it
 _START_LIMIT = 30.0  # seconds for pcscd to start and see its sticks
+
+_TOO_MANY_FOR_OPENSC = f"""\
+OpenSC's PKCS#11 module sees {SEEN_BY_OPENSC} of these sticks only, unless OPENSC_CONF names a file with
+app opensc-pkcs11 {{ pkcs11 {{ max_virtual_slots = 64; }} }}"""
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -192,6 +196,8 @@ def _run(
             "and wherever else a file was named. Never keep a key in them that matters.",
             err=True,
         )
+        if len(status["sticks"]) > SEEN_BY_OPENSC:
+            click.echo(_TOO_MANY_FOR_OPENSC, err=True)
         if not command:  # else standard output is the command's
             _print(output, status, beginning(status))
             sys.stdout.flush()
@@ -223,7 +229,7 @@ def _status(directory: Path, output: str) -> None:
     _print(output, status, table(status))
 
 
-@cli.command("stop")
+@cli.command("stop", epilog=_examples("stop"))
 @_with_directory
 def _stop(directory: Path) -> None:
     """End the rig. Its sticks are kept."""
@@ -363,7 +369,7 @@ def _fault_add(directory: Path, serial: str | None, rule: str) -> None:
     request(directory, "fault-add", rule=rule, **_stick(serial))
 
 
-@_fault.command("list")
+@_fault.command("list", epilog=_examples("fault list"))
 @_with_directory
 @_with_serial
 @_with_output
@@ -373,7 +379,7 @@ def _fault_list(directory: Path, serial: str | None, output: str) -> None:
     _print(output, rules, rules)
 
 
-@_fault.command("clear")
+@_fault.command("clear", epilog=_examples("fault clear"))
 @_with_directory
 @_with_serial
 def _fault_clear(directory: Path, serial: str | None) -> None:
