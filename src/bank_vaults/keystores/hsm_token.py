@@ -114,22 +114,48 @@ def client(settings: Settings, shared: Sequence[KeyStore] = ()) -> TokenClient:
 
     ``shared`` are stores that other replicas with the same token see.
     """
+    return TokenClient(module(settings), access(settings), memory(settings, shared))
+
+
+def module(settings: Settings) -> str:
+    """The path of the PKCS#11 library. Raises StoreError."""
     try:
-        parsed = uri.parse(settings.text("hsm-uri")) if settings.text("hsm-uri") else Pkcs11Uri()
-        module = modules.resolve(settings.text("hsm-module-path"), parsed)
-    except (uri.UriError, modules.NoModuleError) as error:
+        return modules.resolve(settings.text("hsm-module-path"), _uri(settings))
+    except modules.NoModuleError as error:
         raise StoreError(f"the hsm store: {error}") from None
+
+
+def access(settings: Settings, *, needs_pin: bool = True) -> Access:
+    """Which token and key, and the PIN, which may be empty unless ``needs_pin``. Raises StoreError."""
+    parsed = _uri(settings)
     label, key_id = _key(settings, parsed)
-    access = Access(
+    pin = _pin(settings, parsed)
+    if needs_pin and not pin:
+        raise StoreError(
+            "the hsm store needs the user PIN of the token: --hsm-pin-file, BANK_VAULTS_HSM_PIN, a systemd "
+            "credential named hsm-pin, or pin-source in --hsm-uri"
+        )
+    return Access(
         criteria=_criteria(settings, parsed),
         key_label=label,
         key_id=key_id,
-        pin=_pin(settings, parsed),
+        pin=pin or Secret(""),
         may_generate=settings.flag("hsm-generate-key"),
         allow_final_try=settings.flag("hsm-allow-final-try"),
     )
-    memory = StoredMemory(state_directory(settings.text("hsm-state-dir"), os.environ), shared)
-    return TokenClient(module, access, memory)
+
+
+def memory(settings: Settings, shared: Sequence[KeyStore] = ()) -> StoredMemory:
+    """Where refused PINs are remembered."""
+    return StoredMemory(state_directory(settings.text("hsm-state-dir"), os.environ), shared)
+
+
+def _uri(settings: Settings) -> Pkcs11Uri:
+    text = settings.text("hsm-uri")
+    try:
+        return uri.parse(text) if text else Pkcs11Uri()
+    except uri.UriError as error:
+        raise StoreError(f"the hsm store: {error}") from None
 
 
 def _criteria(settings: Settings, parsed: Pkcs11Uri) -> TokenCriteria:
@@ -158,16 +184,9 @@ def _key(settings: Settings, parsed: Pkcs11Uri) -> tuple[str | None, bytes | Non
     return label or None, key_id
 
 
-def _pin(settings: Settings, parsed: Pkcs11Uri) -> Secret:
+def _pin(settings: Settings, parsed: Pkcs11Uri) -> Secret | None:
     found = settings.secret("hsm-pin") or parsed.pin_value
-    if found is None and parsed.pin_source:
-        found = _pin_from(parsed.pin_source)
-    if not found:
-        raise StoreError(
-            "the hsm store needs the user PIN of the token: --hsm-pin-file, BANK_VAULTS_HSM_PIN, a systemd "
-            "credential named hsm-pin, or pin-source in --hsm-uri"
-        )
-    return found
+    return _pin_from(parsed.pin_source) if found is None and parsed.pin_source else found
 
 
 def _pin_from(source: str) -> Secret:
