@@ -1,7 +1,9 @@
 """Sticks in a pcscd of their own: everything that a program with an HSM finds on a real machine.
 
-with Rig([Image.new()]) as rig:
-    subprocess.run(["opensc-tool", "-l"], env={**os.environ, **rig.environment()})
+    with Rig([Image.new()]) as rig:
+        subprocess.run(["opensc-tool", "-l"], env={**os.environ, **rig.environment()})
+
+The program runs unchanged: its environment tells it where this pcscd is.
 """
 
 from __future__ import annotations

@@ -28,9 +28,9 @@ def _nitrokey_hsm(work: Work, bits: int) -> float:
     100 and ECDSA-256 360, new keys RSA-2048 2 and EC-256 10. Other sizes follow the textbook: the third
     power of the length for an operation, the fourth for finding primes.
 
-    28 ms for one APDU is what the debug log in OpenSC's issue 2432 shows for a Nitrokey HSM 2; opening a
-    token with five objects takes some 45 of them, and many objects the four seconds that issue 2444
-    complains about.
+    28 ms for one APDU is what the debug log in OpenSC's issue 2432 shows for a Nitrokey HSM. Opening a token
+    with a key pair and five data objects takes some 40 of them; with many objects it comes to the four
+    seconds of issue 2444.
     """
     match work:
         case Work.APDU:
