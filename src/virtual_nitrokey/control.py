@@ -232,6 +232,15 @@ def request(directory: Path, do: str, *, limit: float = _ANSWER_LIMIT, **argumen
     return answer["ok"]
 
 
+def stop(directory: Path) -> None:
+    """End the rig in ``directory``, and wait until its process has ended.
+
+    Raises ControlError if there is no rig, or if it has not ended after 60 s.
+    """
+    for _ in _ask(directory, "stop", {}, _ANSWER_LIMIT):  # the connection lasts as long as the process
+        pass
+
+
 def follow(directory: Path) -> Iterator[str]:
     """The lines of the trace, those that are kept and then each as it comes, until the rig ends.
 

@@ -14,7 +14,7 @@ import click
 from virtual_nitrokey.cli.images import choose, find
 from virtual_nitrokey.cli.run import CommandError, run
 from virtual_nitrokey.cli.status import DIRECTORY_VARIABLE, Status, beginning, table
-from virtual_nitrokey.control import ControlError, follow, request
+from virtual_nitrokey.control import ControlError, follow, request, stop
 from virtual_nitrokey.faults import Rule
 from virtual_nitrokey.image import ImageError
 from virtual_nitrokey.pcscd import MOST_READERS, SEEN_BY_OPENSC, PcscdError
@@ -232,8 +232,8 @@ def _status(directory: Path, output: str) -> None:
 @cli.command("stop", epilog=_examples("stop"))
 @_with_directory
 def _stop(directory: Path) -> None:
-    """End the rig. Its sticks are kept."""
-    request(directory, "stop")
+    """End the rig. Its sticks are kept. Nothing of it runs any more when this returns."""
+    stop(directory)
 
 
 @cli.command("restart-pcscd", epilog=_examples("restart-pcscd --down-for 3"))
