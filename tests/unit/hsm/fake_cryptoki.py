@@ -291,7 +291,8 @@ class FakeCryptoki:
         self._called("C_Decrypt")
         token = self._of(session, "C_Decrypt")[1]
         private = token.keys[key]
-        assert isinstance(private, rsa.RSAPrivateKey)
+        if not isinstance(private, rsa.RSAPrivateKey):
+            raise errors.error_of("C_DecryptInit", CODES["CKR_KEY_TYPE_INCONSISTENT"])
         padded: padding.AsymmetricPadding = padding.PKCS1v15()
         if mechanism is Mechanism.RSA_PKCS_OAEP:
             assert isinstance(parameter, Oaep)
