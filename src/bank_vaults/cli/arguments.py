@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from bank_vaults.cli.commands import COMMANDS, HELP, Words
+from bank_vaults.cli.commands import COMMANDS, GROUPS, HELP, Words, beginning, split
 from bank_vaults.cli.errors import UsageError
 from bank_vaults.cli.options import OPTIONS, Kind, Option
 
@@ -29,7 +29,7 @@ class Run(NamedTuple):
 
 
 class ShowHelp(NamedTuple):
-    """The help of a command is wanted, or of the whole program where the command is empty."""
+    """The help of a command or group is wanted, or of the whole program where the command is empty."""
 
     command: str
 
@@ -56,9 +56,9 @@ def read(arguments: Sequence[str], command: str = "") -> Run | ShowHelp | ShowVe
     With ``command`` all of the vector belongs to that command.
     """
     tokens = list(scan(arguments, command))
-    words = [token.written for token in tokens if token.flag is None]
+    words: Sequence[str] = [token.written for token in tokens if token.flag is None]
     if not command and words:
-        command = words.pop(0)
+        command, words = split(words)
     accepted = {option.name for option in options_of(command)}
     flags: dict[str, tuple[str, ...]] = {}
     shown: ShowHelp | ShowVersion | None = None
@@ -78,8 +78,8 @@ def read(arguments: Sequence[str], command: str = "") -> Run | ShowHelp | ShowVe
     _check_booleans(tokens)
     if shown is not None:
         return shown
-    if not command:
-        return ShowHelp("")
+    if not command or command in GROUPS:
+        return ShowHelp(command)
     if command == HELP.name:
         return ShowHelp(_topic(words))
     if COMMANDS[command].words is Words.REFUSED:
@@ -118,7 +118,7 @@ def scan(arguments: Iterable[str], command: str = "") -> Iterator[Token]:
 
 
 def options_of(command: str) -> Sequence[Option]:
-    """The flags to accept: the global ones without a command, all of them with one that does not exist."""
+    """The flags to accept: the global ones without a command, all of them with one that is none yet."""
     if not command:
         return [option for option in OPTIONS if option.is_global]
     if command == HELP.name:
@@ -127,16 +127,24 @@ def options_of(command: str) -> Sequence[Option]:
 
 
 def _topic(words: Sequence[str]) -> str:
-    _check_count(HELP.name, words, most=1)
-    for word in words:
-        _check_command(word)
-    return words[0] if words else ""
+    if not words:
+        return ""
+    topic, rest = split(words)
+    _check_count(HELP.name, words, most=len(words) - len(rest))
+    _check_command(topic)
+    return topic
 
 
 def _check_command(name: str) -> None:
-    if name in COMMANDS or name == HELP.name:
+    if name in COMMANDS or name in GROUPS or name == HELP.name:
         return
-    close = _closest(name, (*COMMANDS, HELP.name))
+    group, _, word = name.partition(" ")
+    if word and group in GROUPS:
+        # The word is not shown: "hsm --hsm-pin= 1234" puts a PIN here.
+        close = _closest(name, [command.name for command in beginning(group)])
+        hint = f"did you mean {close!r}?" if close else f"see 'bank-vaults help {group}'"
+        raise UsageError(f"unknown command for 'bank-vaults {group}'; {hint}")
+    close = _closest(name, [command.name for command in beginning("")])
     hint = f"did you mean {close!r}?" if close else "see 'bank-vaults help'"
     raise UsageError(f"unknown command {name!r} for 'bank-vaults'; {hint}")
 

@@ -11,7 +11,7 @@ import click
 from click.shell_completion import CompletionItem, ShellComplete, get_completion_class
 
 from bank_vaults.cli.arguments import HELP_FLAGS, VERSION_FLAG, options_of, scan
-from bank_vaults.cli.commands import COMMANDS, HELP, SHELLS, Words
+from bank_vaults.cli.commands import COMMANDS, GROUPS, HELP, SHELLS, Words, beginning, split
 from bank_vaults.cli.options import Kind, Option
 from bank_vaults.domain.exitcodes import ExitCode
 from bank_vaults.domain.settings import Settings
@@ -45,9 +45,10 @@ def offers(words: Sequence[str], incomplete: str) -> list[CompletionItem[str]]:
     # A dash alone is a word and two of them end the flags, but who has got no further begins a flag.
     begun = "---" if incomplete in ("-", "--") else incomplete
     *before, last = scan([*(word for word in words if word != "="), begun])
-    command = next((token.written for token in before if token.flag is None), "")
+    written = [token.written for token in before if token.flag is None]
     if last.flag is None:
-        return _beginning(incomplete, _words(command))
+        return _beginning(incomplete, _words(written))
+    command = split(written)[0] if written else ""
     options = {option.name: option for option in options_of(command)}
     option = options.get(last.flag)
     if option is not None and option.kind is not Kind.BOOLEAN and last.value is not None:
@@ -56,12 +57,14 @@ def offers(words: Sequence[str], incomplete: str) -> list[CompletionItem[str]]:
     return _beginning(incomplete, map(CompletionItem, (*flags, *HELP_FLAGS)))
 
 
-def _words(command: str) -> Iterator[CompletionItem[str]]:
-    if not command:
-        yield from (CompletionItem(each.name, help=each.summary) for each in (*COMMANDS.values(), HELP))
-    elif command == HELP.name:
-        yield from map(CompletionItem, COMMANDS)
-    elif command in COMMANDS and COMMANDS[command].words is Words.SHELL:
+def _words(written: Sequence[str]) -> Iterator[CompletionItem[str]]:
+    helps = written[:1] == [HELP.name]
+    named = written[1:] if helps else written  # behind "help" stands what stands at the beginning
+    if not named or (len(named) == 1 and named[0] in GROUPS):
+        for each in beginning(named[0] if named else ""):
+            if not helps or each is not HELP:
+                yield CompletionItem(each.name.split()[-1], help=each.summary)
+    elif written[0] in COMMANDS and COMMANDS[written[0]].words is Words.SHELL:
         yield from map(CompletionItem, SHELLS)
 
 

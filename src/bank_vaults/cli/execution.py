@@ -1,4 +1,4 @@
-"""Running one command: settings, logging, then the module that has the name of the command."""
+"""Running one command: settings, logging, then the module of its name, in the package of its group."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def execute(line: Run, environ: Mapping[str, str]) -> int:
     logs.setup(settings.text("log-format"), settings.text("log-level"))
     for remark in resolution.remarks:
         _log.warning(remark.message, extra={"fields": remark.fields})
-    module = import_module(f"bank_vaults.cli.{line.command}")
+    module = import_module(f"bank_vaults.cli.{line.command.replace(' ', '.')}")
     if COMMANDS[line.command].words is Words.SHELL:
         return int(module.run(settings, _one_shell(line.words)))
     if line.words:

@@ -7,12 +7,10 @@ from collections.abc import Iterator
 
 import click
 
-from bank_vaults.cli.commands import COMMANDS, HELP, Command
+from bank_vaults.cli.commands import COMMANDS, GROUPS, HELP, Command, beginning
 from bank_vaults.cli.options import OPTIONS, Kind, Option
 
 _WIDEST = 110  # columns; on a narrower terminal its width
-_GENERAL = ("Output", "Help")
-"""Sections that the help of a command shows even where it ignores the global flags."""
 _ROOT = Command(
     "",
     "Initialise, unseal and configure HashiCorp Vault and OpenBao.",
@@ -22,22 +20,22 @@ _ROOT = Command(
 
 
 def show(command: str, program: str) -> None:
-    """Print the help of a command, or of the whole program where the command is empty."""
+    """Print the help of a command or group, or of the whole program where the command is empty."""
     colour = False if os.environ.get("NO_COLOR") else None  # None: click looks whether it is a terminal
     click.echo(text(command, program), color=colour)
 
 
 def text(command: str, program: str) -> str:
     """Usage, explanation, the flags under the headings of the table, examples. Bold headings."""
-    spec = {**COMMANDS, HELP.name: HELP, "": _ROOT}[command]
+    spec = {**COMMANDS, **GROUPS, HELP.name: HELP, "": _ROOT}[command]
     formatter = click.HelpFormatter(max_width=_WIDEST)
     formatter.write_usage(*_usage(command, program))
     formatter.write_paragraph()
     with formatter.indentation():
         formatter.write_text(f"{spec.summary}\n\n{spec.text}".strip())
-    if not command:
+    if not command or command in GROUPS:
         with formatter.section("Commands"):
-            formatter.write_dl([(each.name, each.summary) for each in (*COMMANDS.values(), HELP)])
+            formatter.write_dl([(each.name, each.summary) for each in beginning(command)])
     sections: dict[str, list[tuple[str, str]]] = {}
     for heading, name, meaning in _flags(spec):
         sections.setdefault(heading, []).append((name, meaning))
@@ -54,13 +52,15 @@ def _usage(command: str, program: str) -> tuple[str, str]:
     if not command:
         return program, "[OPTIONS] [COMMAND] [ARGS]..."
     path = program if program == command else f"{program} {command}"
+    if command in GROUPS:
+        return path, "COMMAND [OPTIONS]"
     return path, "[OPTIONS] [COMMAND]" if command == HELP.name else "[OPTIONS]"
 
 
 def _flags(spec: Command) -> Iterator[tuple[str, str, str]]:
     """Heading, flag with its kind, meaning."""
-    for option in spec.options if spec.name else (option for option in OPTIONS if option.is_global):
-        if not spec.ignores_global_flags or option.section in _GENERAL:
+    for option in OPTIONS:
+        if spec.name in option.commands or (not spec.name and option.is_global):
             yield option.section, _written(option), option.description
     if not spec.name:
         yield "Help", "--version", "Show the version."

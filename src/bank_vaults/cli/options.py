@@ -35,7 +35,12 @@ class Kind(Enum):
 ROOT = frozenset({"init", "unseal", "configure", "status"})
 """The commands that work with a server and a key store. Their common flags are the global ones."""
 
-EVERYWHERE = ROOT | {"template", "version", "completion"}
+HSM = frozenset({"hsm list", "hsm doctor", "hsm prepare", "hsm objects", "hsm purge"})
+"""The commands that work with a token itself."""
+
+EVERYWHERE = ROOT | HSM | {"template", "version", "completion"}
+
+_STORES = ROOT | {"hsm doctor"}
 
 LEVELS = ("debug", "info", "warning", "error")
 
@@ -175,8 +180,8 @@ OPTIONS: tuple[Option, ...] = (
     ),
     *_section(
         "Unsealing",
-        _list("server-addr", "address of a server to unseal; repeat for several; default VAULT_ADDR"),
-        commands=frozenset({"unseal", "status"}),
+        _list("server-addr", "address of a server; repeat for several; default VAULT_ADDR"),
+        commands=frozenset({"unseal", "status", "hsm doctor", "hsm purge"}),
     ),
     *_section(
         "Configuration",
@@ -207,13 +212,14 @@ OPTIONS: tuple[Option, ...] = (
         _boolean("disable-metrics", "serve no metrics"),
         commands=frozenset({"unseal", "configure"}),
     ),
-    *_section("Key store", _text("mode", "kind of key store", "k8s", choices=MODES)),
+    *_section("Key store", _text("mode", "kind of key store", "k8s", choices=MODES), commands=_STORES),
     *_section("Key store: file", _path("file-path", "directory of the key files")),
     *_section(
         "Key store: Kubernetes",
         _text("k8s-secret-namespace", "namespace of the Secret"),
         _text("k8s-secret-name", "name of the Secret"),
         _map("k8s-secret-labels", "labels of the Secret when it is created"),
+        commands=_STORES,
     ),
     *_section(
         "Key store: HSM",
@@ -236,6 +242,31 @@ OPTIONS: tuple[Option, ...] = (
         _path(
             "hsm-state-dir", "where refused PINs are remembered; default $STATE_DIRECTORY or the user's state"
         ),
+        commands=ROOT | HSM,
+    ),
+    *_section(
+        "Token",
+        _boolean("login", "log in with the user PIN: a wrong one costs a try"),
+        commands=frozenset({"hsm list", "hsm doctor"}),
+    ),
+    *_section(
+        "Token",
+        _text("label", "label that the token gets", "bank-vaults"),
+        _secret("so-pin", "SO-PIN of the token; a token that was never initialised gets it"),
+        _boolean("new-token", "the token was never initialised: give it a random SO-PIN"),
+        _path("so-pin-out", "file to make for a random SO-PIN, in place of showing it on the terminal"),
+        commands=frozenset({"hsm prepare"}),
+    ),
+    *_section(
+        "Token",
+        _text("destroy-keys", "serial number of the token whose keys may be destroyed"),
+        _boolean("yes", "do not ask"),
+        commands=frozenset({"hsm prepare", "hsm purge"}),
+    ),
+    *_section(
+        "Token",
+        _boolean("force", "delete keys even while a server says that it is initialised"),
+        commands=frozenset({"hsm purge"}),
     ),
     *_section(
         "Key store: another Vault",
@@ -300,7 +331,7 @@ OPTIONS: tuple[Option, ...] = (
     *_section(
         "Output",
         _text("output", "form of the output", "table", choices=("table", "json")),
-        commands=frozenset({"status", "version"}),
+        commands=HSM | {"status", "version"},
     ),
     *_section(
         "Output",

@@ -19,6 +19,11 @@ def complain(text: str) -> None:
     _write(sys.stderr, text)
 
 
+def row(name: str, value: str) -> None:
+    """One line of a table on stdout; ``name`` begins with blanks where it belongs to the line above."""
+    say(f"{name:<11} {value}")
+
+
 def coloured(text: str, colour: str) -> str:
     """The text in red, green or yellow if stdout is a terminal and NO_COLOR is not set."""
     if sys.stdout is None or not sys.stdout.isatty() or os.environ.get("NO_COLOR"):

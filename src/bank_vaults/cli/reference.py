@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 
 from bank_vaults.cli.commands import COMMANDS
-from bank_vaults.cli.options import EVERYWHERE, OPTIONS, ROOT, Option
+from bank_vaults.cli.options import HSM, OPTIONS, ROOT, Option
 
 _HEAD = """\
 # Command line
@@ -59,7 +59,10 @@ def _lines() -> Iterator[str]:
         yield "```\n"
     yield "## Flags\n"
     ignoring = ", ".join(f"`{name}`" for name, command in COMMANDS.items() if command.ignores_global_flags)
-    yield f"All commands are {_code(ROOT)}. {ignoring} accept the same flags and ignore them.\n"
+    yield (
+        f"All commands are {_code(ROOT)}. {ignoring} accept the same flags, and ignore those for which they "
+        "are not named.\n"
+    )
     section = ""
     for option in sorted(OPTIONS, key=lambda option: _SECTIONS.index(option.section)):
         if option.section != section:
@@ -78,20 +81,25 @@ def _code(names: frozenset[str]) -> str:
     return ", ".join(f"`{name}`" for name in COMMANDS if name in names)
 
 
+def _commands(names: frozenset[str]) -> str:
+    """As short as possible: "all" for all on servers and stores, "`hsm …`" for all on tokens."""
+    parts = []
+    if names >= ROOT:
+        parts, names = ["all"], names - ROOT
+    tokens = []
+    if names >= HSM:
+        tokens, names = ["`hsm …`"], names - HSM
+    return ", ".join((*parts, *filter(None, [_code(names)]), *tokens))
+
+
 def _row(option: Option) -> str:
-    if option.commands >= EVERYWHERE:
-        commands = f"all, {_code(EVERYWHERE - ROOT)}"
-    elif option.is_global:
-        commands = "all"
-    else:
-        commands = _code(option.commands)
     choices = f": {', '.join(f'`{choice}`' for choice in option.choices)}" if option.choices else ""
     default = f"`{option.default_text}`" if option.default_text else ""
     cells = (
         f"`--{option.name}`",
         option.kind.value,
         default,
-        commands,
+        _commands(option.commands),
         f"`{option.variable}`",
         option.help + choices,
     )

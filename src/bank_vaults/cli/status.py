@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from bank_vaults.cli import wiring
-from bank_vaults.cli.output import coloured, say
+from bank_vaults.cli.output import coloured, row, say
 from bank_vaults.domain.settings import Settings
 from bank_vaults.keystores.registry import open_store
 from bank_vaults.unsealer.status import ServerLook, Status, look
@@ -79,35 +79,31 @@ def _server_as_json(seen: ServerLook) -> dict[str, object]:
 def _print_table(status: Status) -> None:
     for seen in status.servers:
         word, colour = _word(seen)
-        _row("server", seen.address)
-        _row("  state", coloured(word, colour))
+        row("server", seen.address)
+        row("  state", coloured(word, colour))
         if seen.state is not None:
             state = seen.state
-            _row("  version", state.version)
-            _row("  seal", _seal(seen))
-            _row("  storage", state.storage_type)
+            row("  version", state.version)
+            row("  seal", _seal(seen))
+            row("  storage", state.storage_type)
             if state.cluster_name:
-                _row("  cluster", state.cluster_name)
+                row("  cluster", state.cluster_name)
             if seen.leader is not None and seen.leader.ha_enabled:
-                _row("  leader", "this node" if seen.leader.is_self else seen.leader.leader_address or "none")
+                row("  leader", "this node" if seen.leader.is_self else seen.leader.leader_address or "none")
         if seen.error:
-            _row("  error", seen.error)
+            row("  error", seen.error)
     store = status.store
     if store.description is not None:
-        _row("store", f"{store.description.mode}: {store.description.location}")
+        row("store", f"{store.description.mode}: {store.description.location}")
     if store.error:
-        _row("  error" if store.description else "store", coloured(store.error, "red"))
+        row("  error" if store.description else "store", coloured(store.error, "red"))
     else:
-        _row("  keys", ", ".join(store.keys) or "none")
+        row("  keys", ", ".join(store.keys) or "none")
         if store.missing:
-            _row("  problem", coloured(store.missing, "red"))
+            row("  problem", coloured(store.missing, "red"))
         if store.canaries:
-            _row("  left-overs", ", ".join(store.canaries) + " (of pre-flight checks; may be removed)")
-    _row("journal", status.journal.sentence)
-
-
-def _row(name: str, value: str) -> None:
-    say(f"{name:<11} {value}")
+            row("  left-overs", ", ".join(store.canaries) + " (of pre-flight checks; may be removed)")
+    row("journal", status.journal.sentence)
 
 
 def _word(seen: ServerLook) -> tuple[str, str]:

@@ -86,7 +86,8 @@ def initialise(module: Cryptoki, memory: Memory, order: Order) -> TokenInfo:
 def _init_token(module: Cryptoki, memory: Memory, order: Order, token: TokenInfo) -> None:
     """C_InitToken, unless the token is known to refuse: 15 wrong SO-PINs end a SmartCard-HSM."""
     named = f"the token with serial {token.serial!r}"
-    if token.flags & (TokenFlag.SO_PIN_LOCKED | TokenFlag.SO_PIN_FINAL_TRY):
+    # SoftHSM says of a token without an SO-PIN that it is locked.
+    if not order.so_pin_is_new and token.flags & (TokenFlag.SO_PIN_LOCKED | TokenFlag.SO_PIN_FINAL_TRY):
         raise PinRefusedError(
             f"{named} has at most one try of its SO-PIN left; it is not tried here", Refusal.FINAL_TRY
         )

@@ -73,13 +73,14 @@ class Status(NamedTuple):
 
 def look(servers: list[Sys], open_store: Callable[[], KeyStore]) -> Status:
     """Look at everything; what fails is told in its place. Writes nothing."""
-    looks = tuple(_look_at_server(sys) for sys in servers)
+    looks = tuple(look_at_server(sys) for sys in servers)
     states = [look.state for look in looks if look.state is not None and look.state.initialized]
     store, seen = _look_at_store(open_store, states[0] if states else None)
     return Status(looks, store, seen)
 
 
-def _look_at_server(sys: Sys) -> ServerLook:
+def look_at_server(sys: Sys) -> ServerLook:
+    """Look at a server alone. A failure is told in its place."""
     address = sys.client.address
     try:
         state = sys.seal_status()

@@ -54,6 +54,16 @@ def test_flags_in_front_of_the_command_belong_to_it(
     assert read(arguments) == Run("unseal", flags, ())
 
 
+def test_the_two_words_of_a_command_may_have_flags_around_them() -> None:
+    flags = {"hsm-serial": ("X",), "yes": ("true",), "once": ("true",)}
+    for vector in (
+        ["hsm", "purge", "--hsm-serial", "X", "--yes", "--once"],
+        ["--hsm-serial", "X", "hsm", "--yes", "purge", "--once"],
+        ["--once", "--yes", "--hsm-serial=X", "hsm", "purge"],
+    ):
+        assert read(vector) == Run("hsm purge", flags, ())
+
+
 def test_one_dash_is_enough_where_go_has_it_so() -> None:
     flags = {"mode": ("x", "y"), "log-level": ("info",)}
     for arguments, command in ((["template"], ""), ([], "template")):
@@ -86,6 +96,11 @@ def test_the_program_template_has_no_commands() -> None:
         (["help", "-h"], "help"),
         (["help", "unseal", "-h"], "help"),
         (["-h", "--version"], ""),
+        (["hsm"], "hsm"),
+        (["--hsm-serial", "X", "hsm"], "hsm"),
+        (["help", "hsm"], "hsm"),
+        (["help", "hsm", "list"], "hsm list"),
+        (["hsm", "-h", "list"], "hsm list"),
     ],
 )
 def test_help_is_asked_for_in_many_ways(arguments: list[str], command: str) -> None:
@@ -130,6 +145,16 @@ def test_an_unknown_flag_like_no_other_has_no_suggestion() -> None:
         (["unseal", "--help=true"], "unknown flag: --help"),
         (["help", "--mode", "file"], "unknown flag: --mode"),
         (["help", "init", "unseal"], "unexpected extra argument: 'help' takes 1, received 2"),
+        (["help", "hsm", "list", "x"], "unexpected extra argument: 'help' takes 2, received 3"),
+        (["help", "hsm", "lst"], "unknown command for 'bank-vaults hsm'; did you mean 'hsm list'?"),
+        (
+            ["hsm", "lst", "--hsm-serial", "X"],
+            "unknown command for 'bank-vaults hsm'; did you mean 'hsm list'?",
+        ),
+        (["hsm", "zzzzzz"], "unknown command for 'bank-vaults hsm'; see 'bank-vaults help hsm'"),
+        (["hmm"], "unknown command 'hmm' for 'bank-vaults'; did you mean 'hsm'?"),
+        (["hsm", "list", "extra"], "unexpected extra argument: 'hsm list' takes 0, received 1"),
+        (["hsm", "list", "--raft"], "unknown flag: --raft"),
         (["status", "extra"], "unexpected extra argument: 'status' takes 0, received 1"),
     ],
 )
@@ -139,9 +164,10 @@ def test_what_is_wrong_first_is_what_is_said(arguments: list[str], sentence: str
     assert str(caught.value).startswith(sentence)
 
 
-def test_a_misplaced_secret_is_in_no_error() -> None:
+@pytest.mark.parametrize("words", [["status"], ["hsm"], ["hsm", "list"]])
+def test_a_misplaced_secret_is_in_no_error(words: list[str]) -> None:
     with pytest.raises(UsageError) as caught:
-        read(["status", "--hsm-pin=", "73915"])
+        read([*words, "--hsm-pin=", "73915"])
     assert "73915" not in str(caught.value)
 
 

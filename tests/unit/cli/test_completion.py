@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from bank_vaults.cli import main
-from bank_vaults.cli.commands import COMMANDS, SHELLS
+from bank_vaults.cli.commands import COMMANDS, GROUPS, SHELLS
 from bank_vaults.cli.options import MODES, OPTIONS
 from tests.unit.cli.conftest import Cli
 
@@ -58,6 +58,17 @@ def complete(
         ("bank-vaults configure --vault-config-file a", ["file,a"]),
         ("bank-vaults unseal --hsm-pin ", []),
         ("bank-vaults completion z", ["plain,zsh"]),
+        ("bank-vaults hs", ["plain,hsm"]),
+        ("bank-vaults hsm do", ["plain,doctor"]),
+        ("bank-vaults --hsm-serial X hsm --yes pu", ["plain,purge"]),
+        ("bank-vaults hsm list x", []),
+        ("bank-vaults hsm purge --forc", ["plain,--force"]),
+        ("bank-vaults hsm list --forc", []),
+        ("bank-vaults hsm list --output j", ["plain,json"]),
+        ("bank-vaults help hs", ["plain,hsm"]),
+        ("bank-vaults help hsm o", ["plain,objects"]),
+        ("bank-vaults help hsm list ", []),
+        ("bank-vaults help he", []),
     ],
 )
 def test_what_bash_is_offered(
@@ -85,7 +96,8 @@ def test_all_flags_are_offered_to_dashes(
 def test_all_commands_are_offered_to_an_empty_word(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert complete(monkeypatch, capsys, "bank-vaults ") == [f"plain,{name}" for name in (*COMMANDS, "help")]
+    single = [name for name in COMMANDS if " " not in name]
+    assert complete(monkeypatch, capsys, "bank-vaults ") == [f"plain,{n}" for n in (*single, *GROUPS, "help")]
 
 
 def test_powershell_is_offered_type_value_and_help(

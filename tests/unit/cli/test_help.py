@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from bank_vaults.cli.commands import COMMANDS
+from bank_vaults.cli.commands import COMMANDS, GROUPS
 from tests.unit.cli.conftest import Cli
 
 
@@ -18,13 +18,14 @@ def test_help_is_what_one_gets_who_asks_for_nothing(cli: Cli, arguments: list[st
     outcome = cli(*arguments)
     assert outcome.code == 0
     assert outcome.stderr == ""
-    for command in COMMANDS.values():
-        assert command.summary in outcome.stdout
+    for command in (*COMMANDS.values(), *GROUPS.values()):
+        assert (command.summary in outcome.stdout) is (" " not in command.name)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_each_command_has_the_same_help_in_three_places(cli: Cli, command: str) -> None:
-    texts = {cli("help", command).stdout, cli(command, "--help").stdout, cli("-h", command).stdout}
+    words = command.split()
+    texts = {cli("help", *words).stdout, cli(*words, "--help").stdout, cli("-h", *words).stdout}
     assert len(texts) == 1
     (text,) = texts
     for example in COMMANDS[command].examples:
@@ -43,6 +44,25 @@ def test_the_help_of_a_command_shows_each_of_its_flags(cli: Cli, command: object
     for option in command.options:
         assert f"  --{option.name}" in text
         assert f"{option.section}:" in text
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_a_group_by_itself_shows_its_commands(cli: Cli, group: str) -> None:
+    texts = {
+        cli(*words).stdout for words in ((group,), ("help", group), (group, "--help"), ("--login", group))
+    }
+    assert len(texts) == 1
+    (text,) = texts
+    for command in COMMANDS.values():
+        assert (f"  {command.name}  " in text) is command.name.startswith(f"{group} ")
+    assert GROUPS[group].summary in text
+
+
+@pytest.mark.parametrize("command", [name for name in COMMANDS if name.startswith("hsm ")])
+def test_the_commands_on_tokens_show_the_flags_that_they_read_and_no_others(cli: Cli, command: str) -> None:
+    text = cli("help", *command.split()).stdout
+    for option in COMMANDS[command].options:
+        assert (f"  --{option.name} " in text) is (command in option.commands)
 
 
 def test_commands_that_ignore_the_global_flags_do_not_show_them(cli: Cli) -> None:

@@ -1,0 +1,1 @@
+"""``bank-vaults hsm``: one file per command (docs/hsm.md)."""
