@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bank_vaults.cli.commands import COMMANDS
-from bank_vaults.cli.options import OPTIONS, ROOT
+from bank_vaults.cli.options import HSM, OPTIONS, ROOT, read_by
 from bank_vaults.domain.settings import Value
 
 ROOT_DEFAULTS: dict[str, Value] = {
@@ -103,7 +103,36 @@ def test_each_command_has_its_flags_with_their_defaults(command: str) -> None:
     assert found == ROOT_DEFAULTS | OWN_DEFAULTS[command] | logging
 
 
-@pytest.mark.parametrize("command", ["version", "completion"])
+HSM_FLAGS = {name for name in ROOT_DEFAULTS if name.startswith("hsm-")} | {
+    "log-format",
+    "log-level",
+    "output",
+}
+OWN_HSM_FLAGS: dict[str, set[str]] = {
+    "hsm list": {"login"},
+    "hsm doctor": {"login", "server-addr", "mode", *(n for n in ROOT_DEFAULTS if n.startswith("k8s-"))},
+    "hsm prepare": {"label", "so-pin", "new-token", "so-pin-out", "destroy-keys", "yes"},
+    "hsm objects": set(),
+    "hsm purge": {"destroy-keys", "yes", "force", "server-addr"},
+}
+
+
+@pytest.mark.parametrize("command", sorted(HSM))
+def test_each_command_on_tokens_reads_its_flags(command: str) -> None:
+    read = {option.name for option in read_by(command) if not option.twin_of}
+    assert read == HSM_FLAGS | OWN_HSM_FLAGS[command]
+
+
+@pytest.mark.parametrize("name", ["login", "yes", "force", "new-token", "destroy-keys"])
+def test_a_confirmation_is_never_a_default(name: str) -> None:
+    assert not any(option.default for option in OPTIONS if option.name == name)
+
+
+def test_every_flag_belongs_to_commands_that_exist() -> None:
+    assert {command for option in OPTIONS for command in option.commands} == set(COMMANDS)
+
+
+@pytest.mark.parametrize("command", ["version", "completion", *sorted(HSM)])
 def test_the_other_commands_accept_the_global_flags_as_well(command: str) -> None:
     assert ROOT_DEFAULTS.keys() <= {option.name for option in COMMANDS[command].options}
 
