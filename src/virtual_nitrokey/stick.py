@@ -236,24 +236,30 @@ class Stick(Generic[CardT]):
             if Kind.DROP in effects:
                 outcome += ", lost half way"
                 message = vpcd.encode(answer)
-                raise vpcd.DroppedError(message[: len(message) // 2])
+                raise self._dropped(message[: len(message) // 2])
         except PowerLostError:
             outcome = "power lost"
             if Kind.REMOVE in effects:
                 self.remove(effects[Kind.REMOVE])
-            raise vpcd.DroppedError from None
+            raise self._dropped() from None
         finally:
             milliseconds = (time.monotonic() - begun) * 1000
             text = f"{trace.describe_command(raw)} -> {outcome}, {milliseconds:.1f} ms"
             self._journal.write(self.serial, text)
         return answer
 
+    def _dropped(self, part: bytes = b"") -> vpcd.DroppedError:
+        """The connection ends now: for pcscd the card goes, and comes with the next connection."""
+        with self._changed:
+            self._visible = False
+        return vpcd.DroppedError(part)
+
     def _answer(self, raw: bytes, effects: Effects) -> bytes:
         self._clock.wait(effects.get(Kind.DELAY) or 0.0)  # a stick that was pulled ends here
         if Kind.RESET_LOGIN in effects:
             self.card.transmit(_SELECT_APPLET)
         if Kind.DROP_BEFORE in effects:
-            raise vpcd.DroppedError
+            raise self._dropped()
         if Kind.REMOVE in effects:
             self._clock.fail()
             self.card.transmit(raw)

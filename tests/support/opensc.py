@@ -41,6 +41,11 @@ class OpenSC(NamedTuple):
         """Where a tool is: ``pkcs11-tool``, ``sc-hsm-tool``…; it need not be there."""
         return self.prefix / "bin" / name
 
+    def surroundings(self, env: Mapping[str, str]) -> dict[str, str]:
+        """The whole environment of a client: that of the tests, with ``env`` over what belongs to OpenSC."""
+        usual = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
+        return {**usual, "LC_ALL": "C", **self.environment, **env}
+
     def run(
         self, tool: str, *arguments: str, env: Mapping[str, str], timeout: float = 60.0
     ) -> subprocess.CompletedProcess[str]:
@@ -51,10 +56,9 @@ class OpenSC(NamedTuple):
         """
         if tool == "pkcs11-tool" and "--module" not in arguments:
             arguments = ("--module", str(self.module), *arguments)
-        usual = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
         return subprocess.run(
             [self.tool(tool), *arguments],
-            env={**usual, "LC_ALL": "C", **self.environment, **env},
+            env=self.surroundings(env),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

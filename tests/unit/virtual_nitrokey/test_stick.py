@@ -309,6 +309,17 @@ def test_a_connection_lost_in_the_middle_of_the_answer(rig: Rig) -> None:
     assert rig.card.events == [READ.hex(), "off", "on"]
 
 
+@pytest.mark.parametrize("fault", ["any drop", "any drop-before"])
+def test_with_its_connection_a_stick_is_out_of_sight_until_pcscd_sees_it_anew(rig: Rig, fault: str) -> None:
+    rig.fault(fault)
+    rig.reader.card.sendall(vpcd.encode(READ))
+    while rig.reader.card.recv(1):  # the connection stays open on this side
+        pass
+    assert not rig.stick.settle(0)
+    rig.reader.see_card()
+    assert rig.stick.settle(LIMIT)
+
+
 def test_a_login_lost_before_the_command(rig: Rig) -> None:
     rig.fault("read reset-login")
     rig.reader.transmit(READ)
