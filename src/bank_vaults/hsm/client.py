@@ -372,24 +372,11 @@ class TokenClient:
 
     def _started(self) -> Channel:
         if self._channel is None:
-            ours, theirs = socket.socketpair()
-            with theirs:
-                # Its output is the vendor's: nobody knows what stands in it.
-                self._process = subprocess.Popen(  # noqa: S603  # our own module
-                    [
-                        sys.executable,
-                        "-P",
-                        "-m",
-                        "bank_vaults.hsm.worker",
-                        str(theirs.fileno()),
-                        self._module,
-                    ],
-                    pass_fds=(theirs.fileno(),),
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    stderr=subprocess.DEVNULL,
-                )
-            self._channel = Channel(ours)
+            try:
+                self._process, end = _spawned(self._module)
+            except OSError as error:
+                raise TokenError(f"the process of the PKCS#11 module cannot be started: {error}") from None
+            self._channel = Channel(end)
             self._begun = time.monotonic()
         return self._channel
 
@@ -420,6 +407,27 @@ os.register_at_fork(after_in_child=_abandon_all)
 
 def _described(access: Access) -> Message:
     return access._asdict() | {"criteria": access.criteria._asdict(), "pin": access.pin.reveal_bytes()}
+
+
+def _spawned(module: str) -> tuple[subprocess.Popen[bytes], socket.socket]:
+    """A worker, and our end of the socket between us. Raises OSError."""
+    ours, theirs = socket.socketpair()
+    with theirs:
+        number = theirs.fileno()
+        command = [sys.executable, "-P", "-m", "bank_vaults.hsm.worker", str(number), module]
+        try:
+            # Its output is the vendor's: nobody knows what stands in it.
+            process = subprocess.Popen(  # noqa: S603  # our own module
+                command,
+                pass_fds=(number,),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+        except OSError:
+            ours.close()
+            raise
+    return process, ours
 
 
 def _candidate(found: Any) -> Candidate:  # JSON
