@@ -67,3 +67,13 @@ def test_no_two_kinds_of_names_meet() -> None:
     assert len({*made, names.unseal(0), names.recovery(0)}) == len(made) + 2
     assert not any(names.is_canary(name) for name in made[:4])
     assert [name for name in made if names.is_key(name)] == [names.ROOT]
+
+
+def test_every_turn_is_known_as_one() -> None:
+    assert all(names.is_journal(names.journal(turn)) for turn in range(3))
+    assert not any(map(names.is_journal, ("vault-init-journals", names.ANSWER, names.ROOT)))
+
+
+def test_every_name_begins_alike() -> None:
+    ours = (names.ROOT, names.unseal(0), names.recovery(0), names.journal(1), names.ANSWER, names.canary("x"))
+    assert all(name.startswith(names.PREFIX) for name in ours)
