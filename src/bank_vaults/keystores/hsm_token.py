@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import fcntl
+import functools
 import hashlib
 import logging
 import os
-import stat
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -189,22 +189,21 @@ def _pin(settings: Settings, parsed: Pkcs11Uri) -> Secret | None:
     return _pin_from(parsed.pin_source) if found is None and parsed.pin_source else found
 
 
+@functools.cache  # a pipe gives its content once, and the process that calls sys/init needs it as well
 def _pin_from(source: str) -> Secret:
     """``pin-source`` of RFC 7512: a path, or a file: URI. A command is not run."""
     path = source.removeprefix("file://").removeprefix("file:")
     if not path.startswith("/"):
         raise StoreError("the hsm store: pin-source of --hsm-uri has to be an absolute path or file:/path")
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        with open(descriptor, "rb") as file:
-            if stat.S_ISDIR(os.fstat(descriptor).st_mode):
-                raise StoreError(f"the hsm store: pin-source {path} is a directory")
+        with open(path, "rb") as file:
             content = file.read(_LONGEST_PIN + 1)
-    except OSError as error:
-        raise StoreError(f"the hsm store cannot read pin-source {path}: {error.strerror}") from None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not a file name"
+        raise StoreError(f"the hsm store cannot read pin-source {path!r}: {reason}") from None
     if len(content) > _LONGEST_PIN:
-        raise StoreError(f"the hsm store: pin-source {path} is too long for a PIN")
-    return Secret(content.removesuffix(b"\n").removesuffix(b"\r"))
+        raise StoreError(f"the hsm store: pin-source {path!r} is too long for a PIN")
+    return Secret(content.removesuffix(b"\n").removesuffix(b"\r") if content.endswith(b"\n") else content)
 
 
 def state_directory(given: str, environ: Mapping[str, str]) -> str:
