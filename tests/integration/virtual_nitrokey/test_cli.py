@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -197,6 +198,35 @@ def test_more_sticks_than_opensc_sees_are_told_with_what_makes_it_see_them(
                 "pkcs11-tool", "--list-token-slots", env={**rig.environment, **configured}
             )
             assert slots.stdout.count("serial num") == count
+
+
+def test_the_walk_in_the_documentation_can_be_walked(
+    program: Program, system_opensc: OpenSC, tmp_path: Path
+) -> None:
+    text = (Path(__file__).parents[3] / "docs" / "virtual-nitrokey.md").read_text()
+    begin, walk = re.findall(r"(?s)```console\n(.*?)```", text)[:2]
+    assert begin.startswith("$ virtual-nitrokey run\n")
+    steps = re.findall(r"(?m)^\$ ((?:.*\\\n)*.*)$", walk)
+    here = tmp_path / "virtual-nitrokey"
+    here.write_text(f'#!/bin/sh\nexec {shlex.join(PROGRAM)} "$@"\n')
+    here.chmod(0o700)
+    with Rig(program) as rig:
+        path = f"{tmp_path}:{system_opensc.prefix}/bin:{os.environ['PATH']}"
+        walked = subprocess.run(
+            ["bash", "-ec", "\n".join(steps)],
+            env=system_opensc.surroundings(
+                {**rig.environment, "VIRTUAL_NITROKEY_DIR": str(program.directory), "PATH": path}
+            ),
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=LIMIT,
+            check=False,
+        )
+    assert walked.returncode == 0, walked.stderr
+    assert "a share" in walked.stdout
+    assert re.search(r"work .* 1 rsa-private, 1 rsa-generate", walked.stdout)
+    assert rig.status["sticks"][0]["serial"] in walked.stdout
 
 
 # -- run with a command ----------------------------------------------------------------------------------
