@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,13 +17,16 @@ from click.testing import CliRunner, Result
 
 from tests.unit.virtual_nitrokey.terminal import APPLET, FACTORY
 from virtual_nitrokey.apdu import Command as Apdu
+from virtual_nitrokey.cli import run as run_module
 from virtual_nitrokey.cli.commands import cli
 from virtual_nitrokey.cli.images import Choice, choose, find, opened
 from virtual_nitrokey.cli.status import beginning, environment, table
 from virtual_nitrokey.control import Control, request
 from virtual_nitrokey.faults import Kind
 from virtual_nitrokey.image import Image, ImageError, locked
+from virtual_nitrokey.pcscd import PcscdError
 from virtual_nitrokey.rig import Rig
+from virtual_nitrokey.timing import NITROKEY_HSM
 
 SELECT = Apdu(0x00, 0xA4, 0x04, 0x00, APPLET).encode()
 A, B, C = (Path("/sticks", name) for name in "ABC")
@@ -222,6 +227,80 @@ def test_a_missing_package_is_told_with_the_extra_that_has_it(package: str) -> N
     )
 
 
+def test_another_missing_module_is_not_blamed_on_the_extra() -> None:
+    program = "import sys; sys.modules['click'] = None; from virtual_nitrokey.cli.main import main; main()"
+    answer = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert "ModuleNotFoundError" in answer.stderr
+    assert "extra" not in answer.stderr
+
+
+# -- run -------------------------------------------------------------------------------------------------
+
+
+def test_a_choice_that_makes_no_sense_is_a_wrong_use_of_the_program(tmp_path: Path) -> None:
+    result = Command(tmp_path).invoke("run", "--stick", "one", "--stick", "one")
+    assert result.exit_code == 2
+    assert "a stick is named twice" in result.stderr
+
+
+@pytest.mark.parametrize(("command", "code"), [([], 1), (["--", "true"], 125)])
+def test_the_rig_is_run_as_asked_and_its_failure_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: list[str], code: int
+) -> None:
+    asked: dict[str, Any] = {}
+
+    def refuse(images: list[Image], *, save: object, **settings: Any) -> Rig:
+        asked.update(settings, sticks=len(images))
+        raise PcscdError("namespaces", "a user namespace was refused: run it as root")
+
+    monkeypatch.setattr(run_module, "Rig", refuse)
+    options = [
+        "--sticks",
+        "2",
+        "--profile",
+        "nitrokey-hsm",
+        "--time-scale",
+        "0.5",
+        "--trace",
+        f"{tmp_path}/t",
+    ]
+    result = Command(tmp_path / "rig").invoke("run", *options, *command)
+    assert (result.exit_code, result.stdout) == (code, "")
+    assert result.stderr == "Error: a user namespace was refused: run it as root\n"
+    assert asked == {
+        "sticks": 2,
+        "directory": tmp_path / "rig",
+        "profile": NITROKEY_HSM,
+        "time_scale": 0.5,
+        "trace_file": tmp_path / "t",
+    }
+    assert len(find(tmp_path / "rig")) == 2
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_the_command_starts_ends_it(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    start = subprocess.Popen
+
+    def start_and_signal(*arguments: Any, **options: Any) -> subprocess.Popen[bytes]:
+        process: subprocess.Popen[bytes] = start(*arguments, **options)
+        signal.raise_signal(number)
+        return process
+
+    monkeypatch.setattr(subprocess, "Popen", start_and_signal)
+    control = Control(rig)
+    control.start()
+    try:
+        with run_module._ended_by_signals():
+            code = run_module._run_command(["sleep", "3600"], {}, control)
+    finally:
+        control.stop()
+    assert code == 128 + signal.SIGTERM
+
+
 # -- commands to a rig -----------------------------------------------------------------------------------
 
 
@@ -332,6 +411,21 @@ def test_no_rig_and_a_killed_one_are_told_apart(command: Command, tmp_path: Path
     leave_a_socket = "import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])"
     subprocess.run([sys.executable, "-c", leave_a_socket, tmp_path / "killed" / "control"], check=True)
     assert "is gone, it was killed" in Command(tmp_path / "killed").refused("stop")
+
+
+def test_a_reader_that_is_gone_is_no_error_to_tell(rig: Rig) -> None:
+    ours, theirs = os.pipe()
+    os.close(ours)
+    program = "from virtual_nitrokey.cli.main import main; main()"
+    with open(theirs, "wb") as gone:
+        answer = subprocess.run(
+            [sys.executable, "-c", program, "status", "--directory", rig.directory],
+            stdout=gone,
+            stderr=subprocess.PIPE,
+            timeout=60,
+            check=False,
+        )
+    assert (answer.returncode, answer.stderr) == (1, b"")
 
 
 def test_the_directory_is_that_of_the_users_state_by_default(
