@@ -10,16 +10,20 @@
     set       16   identity of the initialisation that the value belongs to
     length     2   of the wrapped data key, big endian
     wrapped    n   the data key under the token's key
-    nonce     12
+    nonce     12   4 bytes, big endian: how many values under this name it replaces; 8 random bytes
     sealed     m   ciphertext and tag of 16 bytes
 
 All values of one initialisation carry the same data key, wrapped once, so that a whole unseal costs one
 private-key operation. Everything before the nonce, and the name under which the value is stored, is
 associated data of the seal: a value that is renamed, cut, or put together from two is not opened.
+
+A token does not tell which of two objects is the newer one; the nonce does, should a replacement be cut
+short. With a few dozen values under one data key, 8 random bytes are enough to be unique.
 """
 
 from __future__ import annotations
 
+import os
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -28,7 +32,8 @@ _VERSION = 1
 _AES_256_GCM = 1
 _FIXED = len(MAGIC) + 3 + 32 + 16 + 2
 NONCE = 12
-"""Bytes of the nonce of AES-GCM (NIST SP 800-38D, 5.2.1.1)."""
+"""Bytes of the nonce of AES-GCM (NIST SP 800-38D)."""
+_COUNT = 4
 _TAG = 16
 
 
@@ -92,6 +97,21 @@ def decode(stored: bytes) -> Envelope:
         raise EnvelopeError("the envelope is cut")
     key = DataKey(Wrapping(wrapping), stored[7:39], stored[39:55], stored[_FIXED:end])
     return Envelope(key, stored[end : end + NONCE], stored[end + NONCE :])
+
+
+def nonce(replaced: int) -> bytes:
+    """A fresh nonce for a value that replaces so many others under its name."""
+    return replaced.to_bytes(_COUNT) + os.urandom(NONCE - _COUNT)
+
+
+def replaced(stored: bytes) -> int:
+    """How many values under its name a stored one replaces: the highest is the newest. -1 if it is no
+    envelope, of which nobody knows.
+    """
+    try:
+        return int.from_bytes(decode(stored).nonce[:_COUNT])
+    except EnvelopeError:
+        return -1
 
 
 def associated_data(key: DataKey, name: str) -> bytes:

@@ -122,9 +122,9 @@ def open_data_key(key: DataKey, public: PublicKey, private: PrivateHalf) -> Open
         raise CipherError("the wrapped data key is damaged") from None
 
 
-def seal(key: OpenedKey, name: str, value: bytes) -> bytes:
-    """The stored form of ``value`` under ``name``."""
-    nonce = os.urandom(envelope.NONCE)
+def seal(key: OpenedKey, name: str, value: bytes, replaced: int = 0) -> bytes:
+    """The stored form of ``value`` under ``name``, which replaces so many others there."""
+    nonce = envelope.nonce(replaced)
     sealed = AESGCM(key.plain).encrypt(nonce, value, envelope.associated_data(key.key, name))
     return envelope.encode(Envelope(key.key, nonce, sealed))
 

@@ -167,11 +167,14 @@ class TokenClient:
             return self._repeated(lambda: self._bind(fresh=fresh))
 
     def labels(self) -> tuple[str, ...]:
-        """The labels of all data objects, oldest first. Raises as bind does."""
+        """The labels of all data objects. Raises as bind does."""
         return tuple(self._request({"do": "labels"})["labels"])
 
     def values(self, label: str) -> tuple[bytes, ...]:
-        """The values of the data objects with this label, newest first. Raises as bind does."""
+        """The values of the data objects with this label, the last one found first. Raises as bind does.
+
+        That is the newest one only where the token keeps an order, which not every one does.
+        """
         return tuple(self._request({"do": "values", "label": label})["values"])
 
     def create(self, label: str, value: bytes) -> bool:
@@ -192,25 +195,23 @@ class TokenClient:
         """Destroy all data objects with this label. Raises as bind does."""
         self._request({"do": "delete", "label": label})
 
-    def seal(self, name: str, value: bytes, like: bytes | None) -> bytes:
+    def seal(self, name: str, value: bytes, like: bytes | None, replaced: int = 0) -> bytes:
         """The envelope of a value, with the data key of ``like`` or a new one.
 
-        Raises as bind does, and ValueDamagedError.
+        ``replaced`` counts the values that it replaces under its name. Raises as bind does, and
+        ValueDamagedError.
         """
-        stored: bytes = self._request(
-            {"do": "seal", "name": name, "value": value, "like": like, "raw": False}
-        )["stored"]
+        message = {"do": "seal", "name": name, "value": value, "like": like, "replaced": replaced}
+        stored: bytes = self._request(message)["stored"]
         return stored
 
     def prepare(self, like: bytes | None) -> None:
         """Have the data key of ``like``, or a new one, at hand for the next minutes. Raises as bind does."""
         self._request({"do": "prepare", "like": like})
 
-    def seal_raw(self, name: str, value: bytes) -> bytes:
+    def seal_raw(self, value: bytes) -> bytes:
         """The older format. Raises as bind does, and ValueDamagedError when the value is too long."""
-        stored: bytes = self._request(
-            {"do": "seal", "name": name, "value": value, "like": None, "raw": True}
-        )["stored"]
+        stored: bytes = self._request({"do": "seal-raw", "value": value})["stored"]
         return stored
 
     def open(self, name: str, stored: bytes) -> bytes:

@@ -203,12 +203,12 @@ class Token:
         return self._module.derive(self._session, Mechanism.ECDH1_DERIVE, Ecdh(point), self._private(), 32)
 
     def objects(self) -> tuple[DataObject, ...]:
-        """All data objects, oldest first."""
+        """All data objects, in the order in which the token shows them."""
         handles = self._module.find(self._session, {Attribute.CLASS: ObjectClass.DATA})
         return tuple(DataObject(handle, self._text(handle, Attribute.LABEL)) for handle in handles)
 
     def values(self, label: str) -> tuple[tuple[int, bytes], ...]:
-        """Handle and value of each data object with this label, newest first."""
+        """Handle and value of each data object with this label, the last one found first."""
         wanted: Template = {Attribute.CLASS: ObjectClass.DATA, Attribute.LABEL: label}
         handles = self._module.find(self._session, wanted)
         read = self._module.attribute

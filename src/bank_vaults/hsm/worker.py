@@ -11,13 +11,14 @@ request  members                                       answer
 look                                                   module, candidates
 survey   access, or None: without a login              module, uses_pcscd, slots
 bind     access; fresh: initialise the module anew     module, candidate, key, …
-labels                                                 labels, oldest first
-values   label                                         values, newest first
+labels                                                 labels
+values   label                                         values
 create   label, value                                  created
 replace  label, value                                  none
 delete   label                                         none
 prepare  like (stored, or None)                        none
-seal     name, value, like (stored, or None), raw      stored
+seal     name, value, like (stored, or None), replaced stored
+seal-raw value                                         stored
 open     name, stored                                  value
 purge    access; labels                                left: those still there
 init     order                                         token
@@ -107,6 +108,7 @@ class Worker:
             "delete": self._delete,
             "prepare": self._prepare,
             "seal": self._seal,
+            "seal-raw": self._seal_raw,
             "open": self._open,
             "survey": self._survey,
             "purge": self._purge,
@@ -193,16 +195,16 @@ class Worker:
         return {"values": [value for _, value in self._ready().values(request["label"])]}
 
     def _create(self, request: Message) -> dict[str, Any]:
-        # No token does this atomically. Of two processes that saw nothing, the one whose object comes
-        # first in the search has made it; not every module shows what another process has just written.
+        # No token does this atomically. Of two processes that saw nothing none has made it, if they see
+        # each other now; not every module shows what another process has just written.
         token, label = self._ready(), request["label"]
         if token.values(label):
             return {"created": False}
         created = self._written(label, request["value"])
-        first, _ = token.values(label)[-1]
-        if first != created:
+        alone = len(token.values(label)) == 1
+        if not alone:
             token.destroy(created)
-        return {"created": first == created}
+        return {"created": alone}
 
     def _replace(self, request: Message) -> dict[str, Any]:
         # Created, read back, and only then are the older ones destroyed: a kill in between leaves two, of
@@ -236,11 +238,11 @@ class Worker:
         return {}
 
     def _seal(self, request: Message) -> dict[str, Any]:
-        public = self._bound_key()
-        if request["raw"]:
-            return {"stored": cipher.seal_raw(public, request["value"])}
         key = self._write_key(request["like"])
-        return {"stored": cipher.seal(key, request["name"], request["value"])}
+        return {"stored": cipher.seal(key, request["name"], request["value"], request["replaced"])}
+
+    def _seal_raw(self, request: Message) -> dict[str, Any]:
+        return {"stored": cipher.seal_raw(self._bound_key(), request["value"])}
 
     def _open(self, request: Message) -> dict[str, Any]:
         stored: bytes = request["stored"]

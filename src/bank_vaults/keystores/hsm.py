@@ -60,14 +60,14 @@ class OnToken:
         self._fresh = not client.written
 
     def get(self, name: str) -> bytes:
-        """The newest value under a name."""
+        """A value under a name; the only one, unless a replacement was cut short."""
         found = self.versions(name)
         if not found:
             raise NotFoundError(f"the hsm store has no value {name!r}")
         return found[0]
 
     def versions(self, name: str) -> tuple[bytes, ...]:
-        """All values under a name, newest first: a replacement that a kill cut short leaves two."""
+        """All values under a name: a replacement that a kill cut short leaves two. See TokenClient.values."""
         with _translated(f"read {name!r}"):
             self._refresh()
             return self._client.values(name)
@@ -151,8 +151,10 @@ class Sealed:
         raise AssertionError("unreachable: the loop returns or raises")
 
     def put(self, name: str, value: bytes) -> None:
-        """Seal, then put."""
-        self._inner.put(name, self._sealed(name, value))
+        """Seal as newer than what is there, then put."""
+        older = self._versions(name) if isinstance(self._inner, OnToken) else ()
+        newest = max(map(envelope.replaced, older), default=-1)
+        self._inner.put(name, self._sealed(name, value, newest + 1))
 
     def create(self, name: str, value: bytes) -> None:
         """Seal, then create."""
@@ -185,20 +187,21 @@ class Sealed:
         )
 
     def _versions(self, name: str) -> tuple[bytes, ...]:
+        """The stored forms under a name, newest first."""
         if isinstance(self._inner, OnToken):
-            return self._inner.versions(name)
+            return tuple(sorted(self._inner.versions(name), key=envelope.replaced, reverse=True))
         try:
             return (self._inner.get(name),)
         except NotFoundError:
             return ()
 
-    def _sealed(self, name: str, value: bytes) -> bytes:
+    def _sealed(self, name: str, value: bytes, replaced: int = 0) -> bytes:
         raw, like = self._formats()
         with _translated(f"seal {name!r}"):
             # The records of an unfinished initialisation are ours alone, and too long for one RSA block.
             if raw and names.is_key(name):
-                return self._client.seal_raw(name, value)
-            return self._client.seal(name, value, like)
+                return self._client.seal_raw(value)
+            return self._client.seal(name, value, like, replaced)
 
     def _formats(self) -> tuple[bool, bytes | None]:
         """Whether keys are written in the older format, and an envelope whose data key is to be used again.

@@ -16,6 +16,8 @@ from bank_vaults.domain.envelope import (
     decode,
     encode,
     is_envelope,
+    nonce,
+    replaced,
 )
 
 _KEYS = st.builds(
@@ -69,3 +71,15 @@ def test_what_a_newer_program_wrote_is_refused_by_number(place: int, words: str)
 @given(_KEYS, st.text(max_size=20), st.text(max_size=20))
 def test_the_seal_covers_header_and_name(key: DataKey, one: str, other: str) -> None:
     assert (associated_data(key, one) == associated_data(key, other)) is (one == other)
+
+
+def test_of_the_values_under_one_name_the_one_that_replaces_most_is_the_newest() -> None:
+    stored = [encode(_ONE._replace(nonce=nonce(count))) for count in (0, 1, 255, 256, 1 << 31)]
+    assert sorted(stored[::-1], key=replaced) == stored
+    assert replaced(b"a block of an older version") == replaced(stored[0][:80]) == -1
+
+
+def test_no_nonce_comes_twice() -> None:
+    made = {nonce(0) for _ in range(1000)}
+    assert len(made) == 1000
+    assert {len(each) for each in made} == {12}
