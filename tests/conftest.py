@@ -11,13 +11,15 @@ from typing import NoReturn
 import pytest
 
 from tests.support.binaries import MissingBinary, ServerKind, all_kinds
+from tests.support.hsm import LABEL, HsmPlace
 from tests.support.opensc import OpenSC, all_opensc
 from tests.support.pkcs11_modules import FaultyModule, compiled
 from tests.support.servers import Server, running_servers
 from tests.support.softhsm import MODULE, SoftHsm
 
 
-def _skip_or_fail(missing: MissingBinary) -> NoReturn:
+def skip_or_fail(missing: MissingBinary) -> NoReturn:
+    """Skip the test at a desk, fail it in CI."""
     message = f"{missing.name} is missing: {missing.remedy}"
     if os.environ.get("CI") == "true" and not missing.excused:
         pytest.fail(message)
@@ -29,7 +31,7 @@ def server_kind(request: pytest.FixtureRequest) -> ServerKind:
     """Each server binary in turn. One that is missing skips the test at a desk and fails it in CI."""
     kind = request.param
     if isinstance(kind, MissingBinary):
-        _skip_or_fail(kind)
+        skip_or_fail(kind)
     assert isinstance(kind, ServerKind)
     return kind
 
@@ -39,7 +41,7 @@ def opensc(request: pytest.FixtureRequest) -> OpenSC:
     """Each OpenSC in turn. One that is missing skips the test at a desk and fails it in CI."""
     kind = request.param
     if isinstance(kind, MissingBinary):
-        _skip_or_fail(kind)
+        skip_or_fail(kind)
     assert isinstance(kind, OpenSC)
     return kind
 
@@ -48,7 +50,7 @@ def opensc(request: pytest.FixtureRequest) -> OpenSC:
 def softhsm(tmp_path: Path) -> SoftHsm:
     """SoftHSM for processes of this test alone, without a token yet."""
     if shutil.which("softhsm2-util") is None:
-        _skip_or_fail(MissingBinary("softhsm2", "run scripts/setup"))
+        skip_or_fail(MissingBinary("softhsm2", "run scripts/setup"))
     return SoftHsm(tmp_path / "softhsm")
 
 
@@ -58,7 +60,7 @@ def _faulty_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.getbasetemp()
     library = compiled(directory.parent if "PYTEST_XDIST_WORKER" in os.environ else directory)
     if isinstance(library, MissingBinary):
-        _skip_or_fail(library)
+        skip_or_fail(library)
     return library
 
 
@@ -66,6 +68,14 @@ def _faulty_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def faulty(_faulty_library: Path, tmp_path: Path) -> FaultyModule:
     """A PKCS#11 module in front of SoftHSM that does as this test plans."""
     return FaultyModule(_faulty_library, MODULE, tmp_path)
+
+
+@pytest.fixture
+def hsm(softhsm: SoftHsm, faulty: FaultyModule, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> HsmPlace:
+    """Mode hsm for the programs of this test alone, with an empty token."""
+    place = HsmPlace(softhsm, faulty, tmp_path, monkeypatch)
+    softhsm.add(LABEL)
+    return place
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,7 +49,8 @@ class Program:
     """One ``bank-vaults`` process. Use it as a context manager; it ends with the block.
 
     ``server`` gives ``VAULT_ADDR`` and, where it speaks TLS, the files for it; ``address`` overrules the
-    address. ``metrics`` serves ``/metrics`` and health on a port of its own.
+    address. ``metrics`` serves ``/metrics`` and health on a port of its own. ``prefix`` is a command that
+    becomes the program, such as nsenter.
     """
 
     def __init__(
@@ -61,7 +62,9 @@ class Program:
         address: str | None = None,
         metrics: bool = False,
         environment: Mapping[str, str] | None = None,
+        prefix: Sequence[str] = (),
     ) -> None:
+        self._prefix = prefix
         self._arguments = [command, "--mode", "file", "--file-path", str(store), *flags]
         self._environment = {k: v for k, v in os.environ.items() if not k.startswith(_OURS)}
         self._environment |= _variables(server, address) | dict(environment or {})
@@ -91,7 +94,7 @@ class Program:
 
     def start(self) -> None:
         """Start it. It dies with the thread that started it."""
-        command = ["setpriv", "--pdeathsig", "KILL", "--", sys.executable, "-m", "bank_vaults"]
+        command = ["setpriv", "--pdeathsig", "KILL", "--", *self._prefix, sys.executable, "-m", "bank_vaults"]
         with self._log_file.open("ab") as log, self._output_file.open("ab") as output:
             self._process = subprocess.Popen(
                 [*command, *self._arguments],
