@@ -136,7 +136,7 @@ def token(seen: Survey, access: Access) -> Finding:
     try:
         choice: Choice = choose_token(seen.candidates, access.criteria)
     except SelectionError as error:
-        step = "" if error.several else "plug it in, or correct --hsm-serial, --hsm-token-label or --hsm-uri"
+        step = "" if error.several else "plug it in, or name it by --hsm-serial"
         return failed(Layer.TOKEN, str(error), step)
     found = choice.candidate.token
     words = (

@@ -51,7 +51,7 @@ def plan(seen: Survey, criteria: TokenCriteria, wishes: Wishes) -> Plan:
     choice = choose_token(seen.candidates, criteria)
     token, slot = choice.candidate.token, seen.slot(choice.candidate.slot)
     looks_new = _looks_new(token)
-    if choice.warning and not looks_new:
+    if choice.warning and not looks_new and not wishes.destroy_keys:
         raise NotPlannedError(f"{choice.warning}; nothing is destroyed by the slot alone")
     _check_wishes(token, wishes)
     _check_destruction(token.serial, slot, wishes)

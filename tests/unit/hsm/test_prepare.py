@@ -103,6 +103,7 @@ def test_among_several_tokens_the_slot_alone_is_not_enough_to_destroy() -> None:
         planned(survey)
     chosen = planned(survey, criteria=TokenCriteria(serial="DENK0100002", slot=0))
     assert chosen.slot.id == 4
+    assert planned(survey, wishes(destroy_keys="DENK0100001")).slot.id == 0
     fresh = seen(token(flags=TokenFlag.TOKEN_INITIALIZED), token("DENK0100002"))
     assert planned(fresh).slot.id == 0
     with pytest.raises(SelectionError):

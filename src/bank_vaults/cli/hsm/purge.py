@@ -39,16 +39,14 @@ def run(settings: Settings) -> int:
     if left:
         raise StoreError(f"the token still has {', '.join(sorted(left))}: run the command again")
     deleted = list(doomed)
-    kept = [item.name for item in items if item.role is not Role.FOREIGN and item.name not in doomed]
+    ours = {item.name for item in items if item.role is not Role.FOREIGN}
+    kept = sorted(ours - doomed.keys())
     if as_json:
         say(json.dumps({**objects.as_json(slot, items), "deleted": deleted, "kept": kept}, indent=2))
     else:
         row("deleted", ", ".join(deleted) or "nothing")
         if kept:
-            row(
-                "kept",
-                f"{', '.join(kept)}: to delete them, --destroy-keys and the serial number of the token",
-            )
+            row("kept", f"{', '.join(kept)}: they need --destroy-keys with the serial number of the token")
     return ExitCode.OK
 
 
@@ -72,8 +70,9 @@ def _allowed(settings: Settings, doomed: dict[str, Role]) -> bool:
                 "deleted. If it is opened by others, or is not needed any more: --force"
             )
             return False
-        where = f"{', '.join(silent)} does not answer: these may be its only keys. " if silent else ""
-        question = f"{where}Who has no other copy of these keys can never open their server again. {question}"
+        if silent:
+            complain(f"{', '.join(silent)} does not answer, and these may be its only keys.")
+        question = f"Who has no other copy of these keys can never open their server again. {question}"
     return settings.flag("yes") or confirmed(question)
 
 
