@@ -37,6 +37,11 @@ class OpenSC(NamedTuple):
         """For people: ``opensc-0.23.0``."""
         return f"opensc-{self.version}"
 
+    @property
+    def release(self) -> tuple[int, ...]:
+        """The version as numbers: (0, 23, 0)."""
+        return tuple(map(int, self.version.split(".")))
+
     def tool(self, name: str) -> Path:
         """Where a tool is: ``pkcs11-tool``, ``sc-hsm-tool``…; it need not be there."""
         return self.prefix / "bin" / name

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.integration.virtual_nitrokey.bench import INITIALISE, KEYPAIR, SERIAL, Bench, Prepared
 from tests.support.opensc import OpenSC, all_opensc
+from virtual_nitrokey.image import Image
 from virtual_nitrokey.pcscd import Pcscd, PcscdError, Reader
+from virtual_nitrokey.rig import Rig
 
 Readers = Callable[[Mapping[str, str]], dict[str, bool]]
+SetUp = Callable[..., Bench]
 
 
 @pytest.fixture(scope="session")
@@ -61,3 +67,44 @@ def source() -> Path:
     import virtual_nitrokey
 
     return Path(virtual_nitrokey.__file__).parents[1]
+
+
+@pytest.fixture
+def set_up(can_run_pcscd: None, opensc: OpenSC, tmp_path: Path) -> Iterator[SetUp]:
+    """Sets up a bench with copies of these images, in a rig with these options."""
+    with ExitStack() as stack:
+
+        def bench(*images: Image, **options: Any) -> Bench:
+            return Bench(stack.enter_context(Rig(images, **options)), opensc, tmp_path)
+
+        yield bench
+
+
+@pytest.fixture(scope="session")
+def prepared(can_run_pcscd: None, opensc: OpenSC, tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+    """Sticks that this OpenSC has prepared."""
+    factory = Image.new(SERIAL)
+    with Rig([factory]) as rig:
+        bench = Bench(rig, opensc, tmp_path_factory.mktemp("prepared"))
+        bench.done("sc-hsm-tool", *INITIALISE)
+        initialised = rig.stick().card.image
+        bench.done("pkcs11-tool", *KEYPAIR, "rsa:2048")
+        return Prepared(factory, initialised, rig.stick().card.image)
+
+
+@pytest.fixture
+def fresh(set_up: SetUp, prepared: Prepared) -> Bench:
+    """A bench with a stick that was never initialised."""
+    return set_up(prepared.factory)
+
+
+@pytest.fixture
+def initialised(set_up: SetUp, prepared: Prepared) -> Bench:
+    """A bench with a stick without keys."""
+    return set_up(prepared.initialised)
+
+
+@pytest.fixture
+def keyed(set_up: SetUp, prepared: Prepared) -> Bench:
+    """A bench with a stick with a key pair."""
+    return set_up(prepared.with_key)
