@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http.client import HTTPException
 from pathlib import Path
 from types import TracebackType
@@ -53,13 +53,15 @@ def children(pid: int) -> list[int]:
 
 def init_process(program: Program) -> int:
     """The detached process that calls sys/init. Waits until it has a session of its own."""
+    found: list[int] = []
 
     def there() -> bool:
         assert not program.ended, program.log()
-        return any(os.getsid(child) == child for child in children(program.pid))
+        found.extend(child for child in children(program.pid) if os.getsid(child) == child)
+        return bool(found)
 
     eventually(there, "the init process is there")
-    (child,) = children(program.pid)
+    (child,) = found
     return child
 
 
@@ -104,14 +106,22 @@ def wait_unsealed(server: Server) -> None:
 
 
 def assert_every_key_is_safe(server: Server, store: Path, *, root: str | None = None) -> None:
-    """The store holds what the server accepts: any three of five shares, and the root token.
+    """The store holds what the server accepts, and nothing else; see :func:`assert_keys_open`.
 
-    ``root``: the token that vault-root has to hold. The server has to be unsealed; it is so afterwards.
+    ``root``: the token that vault-root has to hold.
+    """
+    found = {name: value.decode() for name, value in stored(store).items()}
+    assert root is None or found["vault-root"] == root
+    assert_keys_open(server, found)
+
+
+def assert_keys_open(server: Server, found: Mapping[str, str]) -> None:
+    """The keys are what the server accepts: any three of five shares, and the root token.
+
+    The server has to be unsealed; it is so afterwards.
     """
     assert api(server, "GET", "sys/seal-status").body["sealed"] is False
-    found = {name: value.decode() for name, value in stored(store).items()}
     assert sorted(found) == KEYS
-    assert root is None or found["vault-root"] == root
     wait_active(server)
     for chosen in (SHARES[:3], SHARES[2:], (SHARES[0], SHARES[3], SHARES[1])):
         assert api(server, "PUT", "sys/seal", token=found["vault-root"]).status == 204
