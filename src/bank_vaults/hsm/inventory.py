@@ -65,13 +65,14 @@ def items(objects: Sequence[ObjectView]) -> tuple[Item, ...]:
     ``objects``: all of one token, as it lists them, oldest first.
     """
     blocks = {view.bits // 8 for view in objects if view.kind is Kind.PUBLIC_KEY and view.key_type == "RSA"}
-    newest: dict[str, Item] = {}
+    ours = [view for view in objects if view.kind is Kind.DATA and view.label.startswith(names.PREFIX)]
+    # As the store takes them: by what the values say, else by the order of the token.
+    newest_first = sorted(reversed(ours), key=lambda view: envelope.replaced(view.value), reverse=True)
+    seen: set[str] = set()
     found = []
-    for view in reversed([view for view in objects if view.kind is Kind.DATA]):
-        if view.label.startswith(names.PREFIX):
-            item = _item(view, blocks)
-            found.append(item._replace(newest=item.name not in newest))
-            newest.setdefault(item.name, item)
+    for view in newest_first:
+        found.append(_item(view, blocks)._replace(newest=view.label not in seen))
+        seen.add(view.label)
     order = list(Role)
     return tuple(sorted(found, key=lambda item: (order.index(item.role), item.name)))
 

@@ -10,9 +10,9 @@ from bank_vaults.hsm.inventory import Format, Item, Role, items, role
 from bank_vaults.hsm.survey import Kind, ObjectView
 
 KEY, SET = b"k" * 32, b"s" * 16
-ENVELOPE = envelope.encode(
-    Envelope(DataKey(Wrapping.RSA_OAEP_SHA256, KEY, SET, b"w" * 256), b"n" * 12, b"v" * 20)
-)
+DATA_KEY = DataKey(Wrapping.RSA_OAEP_SHA256, KEY, SET, b"w" * 256)
+ENVELOPE = envelope.encode(Envelope(DATA_KEY, envelope.nonce(0), b"v" * 20))
+REPLACEMENT = envelope.encode(Envelope(DATA_KEY, envelope.nonce(1), b"v" * 30))
 PAIR = ObjectView(Kind.PUBLIC_KEY, "bank-vaults", False, b"\1", "RSA", 2048, KEY)
 
 
@@ -75,6 +75,13 @@ def test_of_two_values_of_one_name_the_younger_is_the_one_that_counts() -> None:
         ("vault-root", 3, False),
         ("vault-test", 1, True),
     ]
+
+
+def test_an_envelope_knows_that_it_is_a_replacement_wherever_the_token_lists_it() -> None:
+    for values in ((ENVELOPE, REPLACEMENT), (REPLACEMENT, ENVELOPE)):
+        newest, older = items([PAIR, *(data("vault-root", value) for value in values)])
+        assert (newest.size, newest.newest) == (len(REPLACEMENT), True)
+        assert (older.size, older.newest) == (len(ENVELOPE), False)
 
 
 def test_the_most_precious_come_first_and_other_objects_not_at_all() -> None:
