@@ -65,12 +65,13 @@ def items(objects: Sequence[ObjectView]) -> tuple[Item, ...]:
     ``objects``: all of one token, as it lists them, oldest first.
     """
     blocks = {view.bits // 8 for view in objects if view.kind is Kind.PUBLIC_KEY and view.key_type == "RSA"}
-    ours = [view for view in objects if view.kind is Kind.DATA and view.label.startswith(names.PREFIX)]
-    # As the store takes them: by what the values say, else by the order of the token.
-    newest_first = sorted(reversed(ours), key=lambda view: envelope.replaced(view.value), reverse=True)
+    ours = [
+        view for view in reversed(objects) if view.kind is Kind.DATA and view.label.startswith(names.PREFIX)
+    ]
     seen: set[str] = set()
     found = []
-    for view in newest_first:
+    # The newest first, as the store takes them: by what the values say, else by the order of the token.
+    for view in sorted(ours, key=lambda view: envelope.replaced(view.value), reverse=True):
         found.append(_item(view, blocks)._replace(newest=view.label not in seen))
         seen.add(view.label)
     order = list(Role)
