@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -71,13 +70,20 @@ def source() -> Path:
 
 @pytest.fixture
 def set_up(can_run_pcscd: None, opensc: OpenSC, tmp_path: Path) -> Iterator[SetUp]:
-    """Sets up a bench with copies of these images, in a rig with these options."""
-    with ExitStack() as stack:
+    """Sets up a bench with copies of these images, in a rig with these options that runs or does not yet."""
+    rigs: list[Rig] = []
 
-        def bench(*images: Image, **options: Any) -> Bench:
-            return Bench(stack.enter_context(Rig(images, **options)), opensc, tmp_path)
+    def bench(*images: Image, start: bool = True, **options: Any) -> Bench:
+        rig = Rig(images, **options)
+        rigs.append(rig)
+        if start:
+            rig.start()
+        return Bench(rig, opensc, tmp_path)
 
-        yield bench
+    yield bench
+    for rig in rigs:
+        rig.stop()
+        print(*(line.text for line in rig.journal.after(0)), sep="\n")  # shown if the test has failed
 
 
 @pytest.fixture(scope="session")
