@@ -1,0 +1,113 @@
+"""Whatever the token does for a while, afterwards the server is unsealed, and nothing was restarted."""
+
+from __future__ import annotations
+
+import pytest
+
+from bank_vaults.domain import names
+from bank_vaults.domain.exitcodes import ExitCode
+from tests.faults.harness import KEYS, assert_keys_open, wait_unsealed
+from tests.support.hsm import HsmPlace
+from tests.support.pkcs11_modules import EVER
+from tests.support.program import eventually
+from tests.support.servers import Server, api, wait_active
+
+INIT = ("--init", "--unseal-period=1s")
+OPERATIONS = ("C_Decrypt", "C_DeriveKey", "C_Sign", "C_UnwrapKey")
+
+
+def _initialised(hsm: HsmPlace, server: Server) -> str:
+    """Keys on the token; the root token."""
+    done = hsm.run("unseal", "--once", *INIT, server=server)
+    assert done.code == 0, done.log
+    return hsm.values()[names.ROOT]
+
+
+def _seal(server: Server, root: str) -> None:
+    wait_active(server)
+    assert api(server, "PUT", "sys/seal", token=root).status == 204
+
+
+def _operations(hsm: HsmPlace) -> int:
+    return sum(map(hsm.faulty.count, OPERATIONS))
+
+
+def test_each_unseal_costs_one_private_key_operation(server: Server, hsm: HsmPlace) -> None:
+    root = _initialised(hsm, server)
+    _seal(server, root)
+    before = _operations(hsm)
+    with hsm.program("unseal", *INIT, server=server) as program:
+        wait_unsealed(server)
+        program.wait_for("successfully unsealed vault")
+        assert _operations(hsm) == before + 1
+        assert program.stop() == 0
+    assert _operations(hsm) == before + 1
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        pytest.param("0x32", id="CKR_DEVICE_REMOVED"),
+        pytest.param("0xB3", id="CKR_SESSION_HANDLE_INVALID"),
+        pytest.param("0x5", id="CKR_GENERAL_ERROR"),
+        pytest.param("0xE0", id="CKR_TOKEN_NOT_PRESENT"),
+        pytest.param("0x100", id="CKR_USER_ALREADY_LOGGED_IN"),
+        "crash",
+        "exit",
+    ],
+)
+def test_a_token_that_fails_and_comes_back_is_used_without_a_restart(
+    what: str, server: Server, hsm: HsmPlace
+) -> None:
+    root = _initialised(hsm, server)
+    with hsm.program("unseal", *INIT, server=server) as program:
+        program.wait_for("vault is already initialized")
+        functions = ("C_GetTokenInfo", "C_OpenSession", "C_Login", "C_FindObjectsInit", "C_DecryptInit")
+        hsm.faulty.plan(*(f"{function} 1 {EVER} {what}" for function in functions))
+        _seal(server, root)
+        program.wait_for("error unsealing vault: ")
+        hsm.faulty.plan()
+        wait_unsealed(server)
+        assert not program.ended
+        assert program.stop() == 0
+    assert_keys_open(server, hsm.values())
+
+
+@pytest.mark.parametrize(
+    "function", ["C_FindObjectsInit", "C_GetAttributeValue", "C_DecryptInit", "C_Decrypt"]
+)
+def test_a_single_failure_during_an_unseal_is_overcome_at_once(
+    function: str, server: Server, hsm: HsmPlace
+) -> None:
+    root = _initialised(hsm, server)
+    with hsm.program("unseal", *INIT, server=server) as program:
+        program.wait_for("vault is already initialized")
+        number = hsm.faulty.count(function) + 1
+        hsm.faulty.plan(f"{function} {number} {number} 0x32")
+        _seal(server, root)
+        wait_unsealed(server)
+        program.wait_for("the HSM does not answer as it should")
+        assert "error unsealing vault" not in program.log()
+        assert program.stop() == 0
+
+
+def test_a_start_without_the_token_waits_for_it(server: Server, hsm: HsmPlace) -> None:
+    functions = ("C_GetTokenInfo", "C_GetSlotInfo")
+    hsm.faulty.plan(*(f"{function} 1 {EVER} 0xE0" for function in functions))
+    with hsm.program("unseal", *INIT, server=server) as program:
+        program.wait_for("the HSM is not ready, it is waited for")
+        program.wait_for("error initializing vault|cannot read|can't find HSM slot")
+        hsm.faulty.plan()
+        wait_unsealed(server)
+        eventually(lambda: sorted(hsm.stored()) == KEYS, "every key is stored")
+        assert program.stop() == 0
+
+
+def test_what_no_try_can_mend_is_told_at_the_start(server: Server, hsm: HsmPlace) -> None:
+    done = hsm.run("unseal", "--once", "--hsm-generate-key=false", server=server)
+    assert done.code == ExitCode.STORE, done.log
+    assert "there is no key pair with label 'bank-vaults' on the token, and none is generated" in done.log
+    hsm.faulty.plan(f"C_GetFunctionList 1 {EVER} without-C_OpenSession")
+    done = hsm.run("unseal", "--once", server=server)
+    assert done.code == ExitCode.STORE
+    assert "has no C_OpenSession" in done.log
