@@ -60,6 +60,9 @@ class Limits(NamedTuple):
     blind: float = 10.0
     """After this a process that sees no token is replaced: some modules see only what was there when they
     were initialised."""
+    remembered: float = 5.0
+    """For which what the module has read of the token counts as what is on it: OpenSC reads a token once, and
+    never sees what other programs write to it."""
 
     def of(self, request: str) -> float:
         """The limit of a request."""
@@ -137,8 +140,8 @@ class TokenClient:
         self._bound: BoundToken | None = None
         self._last: BoundToken | None = None
         _clients.add(self)
-        self.written = False
-        """Whether data objects were written since the module last read them all."""
+        self._read = 0.0
+        self._written = False
 
     @property
     def place(self) -> str:
@@ -149,6 +152,11 @@ class TokenClient:
             return f"token {plain_label(token.label)!r}, serial {token.serial}, key {bound.key.label!r}"
         wanted = {name: value for name, value in self._access.criteria._asdict().items() if value}
         return f"token with {wanted} through {self._module}"
+
+    @property
+    def stale(self) -> bool:
+        """Whether the module may show data objects as they were: some time ago, or before we wrote any."""
+        return self._written or time.monotonic() - self._read > self._limits.remembered
 
     def look(self) -> Surroundings:
         """What is there, without a login. Raises TokenError, TokenUnusableError."""
@@ -182,13 +190,13 @@ class TokenClient:
 
         Raises as bind does, and ValueDamagedError.
         """
-        self.written = True
+        self._written = True
         created: bool = self._request({"do": "create", "label": label, "value": value})["created"]
         return created
 
     def replace(self, label: str, value: bytes) -> None:
         """Create, read back, destroy the older ones. Raises as bind does, and ValueDamagedError."""
-        self.written = True
+        self._written = True
         self._request({"do": "replace", "label": label, "value": value})
 
     def delete(self, label: str) -> None:
@@ -310,7 +318,7 @@ class TokenClient:
             )
         self._bound = self._last = bound
         if fresh:
-            self.written = False
+            self._read, self._written = time.monotonic(), False
         return bound
 
     def _ask_alone(self, message: Message, limit: float) -> Message:
@@ -378,7 +386,7 @@ class TokenClient:
             except OSError as error:
                 raise TokenError(f"the process of the PKCS#11 module cannot be started: {error}") from None
             self._channel = Channel(end)
-            self._begun = time.monotonic()
+            self._begun = self._read = time.monotonic()
         return self._channel
 
     def _end(self) -> int | None:

@@ -51,13 +51,13 @@ class BlobFormat(Enum):
 class OnToken:
     """Bytes as data objects on a token: the label is the name.
 
-    Reads of a new client are fresh: what this process has written before is read from the token again, not
-    from the memory of the module.
+    Reads of a new client are fresh: what was written before, by this process or by others, is read from the
+    token and not from the memory of the module.
     """
 
     def __init__(self, client: TokenClient) -> None:
         self._client = client
-        self._fresh = not client.written
+        self._fresh = not client.stale
 
     def get(self, name: str) -> bytes:
         """A value under a name; the only one, unless a replacement was cut short."""

@@ -160,9 +160,9 @@ class ServerLoop:
         try:
             missing = missing_shares(self._observer.opened_store(), server)
         except StoreError as error:
-            self._observer.forget_store()
             missing = str(error)
         if missing:
+            self._observer.forget_store()  # by then somebody may have mended it
             log.error(
                 "the vault is open, but after its next restart it would stay sealed",
                 extra={"fields": self._fields(why=missing)},
@@ -291,6 +291,7 @@ class ServerLoop:
     def _refused(self, action: Action, sentence: str, state: ServerState) -> None:
         self._memory = self._memory._replace(keys_refused=True)
         self._refused_shares = fingerprint(self._observer.opened_store(), state)
+        self._observer.forget_store()  # the next try must see what somebody has mended meanwhile
         self._failed(action, sentence, ExitCode.KEYS)
 
     def _reconsider(self, state: ServerState) -> None:
@@ -305,6 +306,8 @@ class ServerLoop:
             return
         if changed:
             self._memory = self._memory._replace(keys_refused=False, retry_at=0.0)
+        else:
+            self._observer.forget_store()
 
     def _unseal(self, state: ServerState, shares: ShareSource) -> None:
         started = time.monotonic()

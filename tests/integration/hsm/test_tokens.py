@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 from tests.conftest import skip_or_fail
 from tests.support.binaries import MissingBinary, ServerKind, all_kinds
 from tests.support.program import seal_status, wait_unsealed
-from tests.support.servers import Server, api, initialise
+from tests.support.servers import Keys, Server, api, initialise
 from tests.support.tokens import KEY_ID, PIN, WRONG_PIN, Access, Token, TokenKind, all_tokens
 from virtual_nitrokey.card import Work
 
@@ -96,6 +96,14 @@ def unsealed(server: Server) -> bool:
 def initialised(token: Token, server: Server, *flags: str) -> None:
     done = token.run("unseal", "--init", "--once", *flags, server=server)
     assert done.code == 0, done.log
+
+
+def write_as_go_bank_vaults(token: Token, keys: Keys, scheme: str) -> None:
+    """The shares, encrypted one by one to the key of the token by another program."""
+    public = load_der_public_key(token.read("bank-vaults", "pubkey"))
+    assert isinstance(public, RSAPublicKey)
+    for number, share in enumerate(keys.shares):
+        token.write(f"vault-unseal-{number}", public.encrypt(share.encode(), PADDINGS[scheme]))
 
 
 def test_a_fresh_server_is_unsealed_and_all_its_keys_and_nothing_else_are_private_on_the_token(
@@ -238,13 +246,21 @@ def test_values_of_go_bank_vaults_unseal_a_server_that_was_initialised_elsewhere
     scheme: str, rsa_token: Token, server: Server
 ) -> None:
     keys = initialise(server, 3, 2)
-    public = load_der_public_key(rsa_token.read("bank-vaults", "pubkey"))
-    assert isinstance(public, RSAPublicKey)
-    for number, share in enumerate(keys.shares):
-        rsa_token.write(f"vault-unseal-{number}", public.encrypt(share.encode(), PADDINGS[scheme]))
+    write_as_go_bank_vaults(rsa_token, keys, scheme)
     done = rsa_token.run("unseal", "--once", server=server)
     assert done.code == 0, done.log
     assert unsealed(server)
+
+
+def test_values_that_another_program_puts_onto_the_token_are_found_without_a_restart(
+    rsa_token: Token, server: Server
+) -> None:
+    keys = initialise(server)
+    with rsa_token.program("unseal", server=server) as program:
+        program.wait_for("the store has 0 usable unseal keys")
+        write_as_go_bank_vaults(rsa_token, keys, "oaep")
+        wait_unsealed(server)
+        assert program.stop() == 0
 
 
 def test_a_key_put_into_a_store_of_the_older_format_stays_in_it(rsa_token: Token, server: Server) -> None:

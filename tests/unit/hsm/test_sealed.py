@@ -38,7 +38,7 @@ class FakeClient:
 
     def __init__(self) -> None:
         self.objects: list[tuple[str, bytes]] = []
-        self.written = False
+        self.stale = False
         self.fresh = 0
         self.prepared: list[bytes | None] = []
         self.likes: list[bytes | None] = []
@@ -53,7 +53,7 @@ class FakeClient:
         self._called()
         if fresh:
             self.fresh += 1
-            self.written = False
+            self.stale = False
 
     def labels(self) -> tuple[str, ...]:
         self._called()
@@ -65,7 +65,7 @@ class FakeClient:
 
     def create(self, label: str, value: bytes) -> bool:
         self._called()
-        self.written = True
+        self.stale = True
         if label in self.labels():
             return False
         self.objects.append((label, value))
@@ -73,7 +73,7 @@ class FakeClient:
 
     def replace(self, label: str, value: bytes) -> None:
         self._called()
-        self.written = True
+        self.stale = True
         self.delete(label)
         self.objects.append((label, value))
 
