@@ -125,7 +125,8 @@ def reader(seen: Survey) -> Finding:
         if seen.uses_pcscd:
             step += "; pcscd needs its driver (Debian: libccid), and newer ones ask polkit who may use it"
         return failed(Layer.READER, "the module shows no reader", step)
-    shown = "; ".join(f"slot {slot.id}: {slot.info.description}" for slot in seen.slots)
+    names = ((slot.id, " ".join(slot.info.description.split())) for slot in seen.slots)
+    shown = "; ".join(f"slot {number}: {name}" for number, name in names)
     broken = "; ".join(f"slot {slot.id} cannot be read: {slot.error}" for slot in seen.slots if slot.error)
     verdict = Verdict.WARNING if broken else Verdict.OK
     return Finding(Layer.READER, verdict, "; ".join(filter(None, (shown, broken))))
