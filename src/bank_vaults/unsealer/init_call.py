@@ -159,7 +159,8 @@ def _initialise(
     channel: socket.socket, config: ClientConfig, open_store: Callable[[], KeyStore], request: InitRequest
 ) -> None:
     try:
-        open_store().prepare()
+        store = open_store()
+        store.prepare()
     except StoreError as error:
         _tell(channel, "failed", f"sys/init was not called: {error}")
         return
@@ -172,20 +173,25 @@ def _initialise(
         return
     received = time.monotonic()
     failpoint("init.answer-received")
-    name = _keep(channel, open_store, encode_answer(answer))
+    name = _keep(channel, store, open_store, encode_answer(answer))
     exposed = time.monotonic() - received
     failpoint("init.answer-stored")
     _tell(channel, "stored", f"{exposed} {name}")
 
 
-def _keep(channel: socket.socket, open_store: Callable[[], KeyStore], record: bytes) -> str:
-    """Store the answer and read it back through a fresh client, for as long as it takes; its name."""
+def _keep(
+    channel: socket.socket, prepared: KeyStore, open_store: Callable[[], KeyStore], record: bytes
+) -> str:
+    """Store the answer and read it back through a fresh client, for as long as it takes; its name.
+
+    The first try goes to the client that is prepared: a fresh one would read a token anew before it writes.
+    """
     name, failures = names.ANSWER, 0
     spare = names.spare_answer(int.from_bytes(os.urandom(4)))
     while True:
         try:
             with suppress(AlreadyExistsError):  # perhaps made by an earlier try of ours that seemed to fail
-                open_store().create(name, record)
+                (open_store() if failures else prepared).create(name, record)
             if open_store().get(name) == record:  # a write without an error proves nothing
                 return name
             taken, name = name, spare

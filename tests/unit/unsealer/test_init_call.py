@@ -63,7 +63,7 @@ class Keeping:
             raise NotKeptError
 
     def keep(self, open_store: Callable[[], KeyStore] | None = None) -> None:
-        init_call._keep(self._channel, open_store or (lambda: self.store), RECORD)
+        init_call._keep(self._channel, self.store, open_store or (lambda: self.store), RECORD)
 
 
 @pytest.fixture
@@ -91,6 +91,20 @@ def test_a_store_that_works_has_the_answer_after_one_try(keeping: Keeping) -> No
     keeping.keep()
     assert keeping.store.get(names.ANSWER) == RECORD
     assert keeping.sleeps == 0
+
+
+def test_the_answer_goes_to_the_client_that_was_prepared_and_is_read_back_through_a_fresh_one(
+    keeping: Keeping, tmp_path: Path
+) -> None:
+    opened: list[FileStore] = []
+
+    def open_store() -> KeyStore:
+        assert keeping.store.get(names.ANSWER) == RECORD
+        opened.append(FileStore(tmp_path))
+        return opened[-1]
+
+    keeping.keep(open_store)
+    assert len(opened) == 1
 
 
 def test_an_earlier_try_that_only_seemed_to_fail_is_enough(keeping: Keeping) -> None:
