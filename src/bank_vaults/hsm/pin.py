@@ -176,7 +176,10 @@ def may_try(
             "bytes); it was not tried",
             Refusal.WRONG_LENGTH,
         )
-    if not again and any(entry.matches(pin) for entry in memory.refused):
+    # Who changes the PIN of a token makes its tries complete again: as long as it counts a wrong one, nobody
+    # has changed it to this one.
+    may_fit_now = again and TokenFlag.USER_PIN_COUNT_LOW not in flags
+    if not may_fit_now and any(entry.matches(pin) for entry in memory.refused):
         raise PinRefusedError(
             f"{token} has refused this PIN before, so it is not tried again: set the right one. If the PIN "
             "of the token was changed to this one since, 'bank-vaults hsm doctor --login' tries it once",

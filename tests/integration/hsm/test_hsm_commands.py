@@ -502,7 +502,7 @@ def test_a_refused_pin_costs_one_try_and_a_person_may_ask_for_another(
     other = "654321"
     on_stick.pin.write_text(other)
     assert on_stick("doctor", "--login").code == ExitCode.PIN_REFUSED
-    for command in ("doctor", "objects", "list --login", "purge --yes"):
+    for command in ("doctor", "doctor --login", "objects", "list --login", "purge --yes"):
         refused = on_stick(*command.split())
         assert refused.code == ExitCode.PIN_REFUSED, command
         assert "has refused this PIN before" in refused.stdout + refused.stderr

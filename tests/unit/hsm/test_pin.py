@@ -72,6 +72,7 @@ _OTHER_REFUSED = remember_refused(_ACCEPTED, SaltedHash.of(_OTHER))
         (_OK, _REMEMBERED, {}, Refusal.REFUSED_BEFORE),
         (_FINAL, _REMEMBERED, {"allow_final_try": True}, Refusal.REFUSED_BEFORE),
         (_OK, _REMEMBERED, {"again": True}, None),
+        (_LOW, _REMEMBERED, {"again": True}, Refusal.REFUSED_BEFORE),
         (_FINAL, _REMEMBERED, {"again": True}, Refusal.FINAL_TRY),
     ],
 )

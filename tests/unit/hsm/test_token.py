@@ -159,7 +159,9 @@ def test_the_right_pin_works_after_a_refused_one(place: Place) -> None:
 def test_a_person_may_ask_for_one_more_try_of_a_pin_to_which_the_token_was_changed(place: Place) -> None:
     with pytest.raises(PinRefusedError):
         place.token.bind(WRONG)
-    place.stick.pin = b"banana"
+    with pytest.raises(PinRefusedError, match="before"):  # as long as it was not changed
+        place.token.bind(WRONG._replace(again=True))
+    place.stick.pin, place.stick.tries = b"banana", 3
     place.token.bind(WRONG._replace(again=True))
     place.token.bind(WRONG)
     assert place.memory.known().refused == ()
