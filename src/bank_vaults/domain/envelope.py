@@ -23,7 +23,6 @@ short. With a few dozen values under one data key, 8 random bytes are enough to 
 
 from __future__ import annotations
 
-import os
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -34,6 +33,8 @@ _FIXED = len(MAGIC) + 3 + 32 + 16 + 2
 NONCE = 12
 """Bytes of the nonce of AES-GCM (NIST SP 800-38D)."""
 _COUNT = 4
+CHANCE = NONCE - _COUNT
+"""Bytes of the nonce that are random."""
 _TAG = 16
 
 
@@ -99,9 +100,9 @@ def decode(stored: bytes) -> Envelope:
     return Envelope(key, stored[end : end + NONCE], stored[end + NONCE :])
 
 
-def nonce(replaced: int) -> bytes:
-    """A fresh nonce for a value that replaces so many others under its name."""
-    return replaced.to_bytes(_COUNT) + os.urandom(NONCE - _COUNT)
+def nonce(replaced: int, chance: bytes) -> bytes:
+    """A nonce for a value that replaces so many others under its name; ``chance``: CHANCE random bytes."""
+    return replaced.to_bytes(_COUNT) + chance
 
 
 def replaced(stored: bytes) -> int:

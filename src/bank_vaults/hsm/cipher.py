@@ -124,7 +124,7 @@ def open_data_key(key: DataKey, public: PublicKey, private: PrivateHalf) -> Open
 
 def seal(key: OpenedKey, name: str, value: bytes, replaced: int = 0) -> bytes:
     """The stored form of ``value`` under ``name``, which replaces so many others there."""
-    nonce = envelope.nonce(replaced)
+    nonce = envelope.nonce(replaced, os.urandom(envelope.CHANCE))
     sealed = AESGCM(key.plain).encrypt(nonce, value, envelope.associated_data(key.key, name))
     return envelope.encode(Envelope(key.key, nonce, sealed))
 

@@ -83,6 +83,13 @@ def test_no_changed_byte_goes_unnoticed(data: st.DataObject) -> None:
         unseal(key, "n", decode(bytes(stored)))
 
 
+def test_no_nonce_comes_twice_under_one_data_key() -> None:
+    key = OpenedKey(DataKey(Wrapping.RSA_OAEP_SHA1, bytes(32), bytes(16), bytes(20)), bytes(32))
+    nonces = {decode(seal(key, "n", b"share", replaced=0)).nonce for _ in range(1000)}
+    assert len(nonces) == 1000
+    assert {len(nonce) for nonce in nonces} == {12}
+
+
 def test_a_value_of_another_initialisation_is_not_opened_with_this_key() -> None:
     one, other = (new_data_key(_EC.public_key(), Wrapping.ECDH_ES_P256) for _ in range(2))
     assert one.key.set_id != other.key.set_id

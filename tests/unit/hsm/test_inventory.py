@@ -11,8 +11,8 @@ from bank_vaults.hsm.survey import Kind, ObjectView
 
 KEY, SET = b"k" * 32, b"s" * 16
 DATA_KEY = DataKey(Wrapping.RSA_OAEP_SHA256, KEY, SET, b"w" * 256)
-ENVELOPE = envelope.encode(Envelope(DATA_KEY, envelope.nonce(0), b"v" * 20))
-REPLACEMENT = envelope.encode(Envelope(DATA_KEY, envelope.nonce(1), b"v" * 30))
+ENVELOPE = envelope.encode(Envelope(DATA_KEY, envelope.nonce(0, bytes(8)), b"v" * 20))
+REPLACEMENT = envelope.encode(Envelope(DATA_KEY, envelope.nonce(1, bytes(8)), b"v" * 30))
 PAIR = ObjectView(Kind.PUBLIC_KEY, "bank-vaults", False, b"\1", "RSA", 2048, KEY)
 
 

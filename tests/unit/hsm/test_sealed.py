@@ -94,7 +94,7 @@ class FakeClient:
         else:
             key = envelope.decode(like).key
         return envelope.encode(
-            Envelope(key, envelope.nonce(replaced), name.encode() + b"=" + value + bytes(16))
+            Envelope(key, envelope.nonce(replaced, bytes(8)), name.encode() + b"=" + value + bytes(16))
         )
 
     def seal_raw(self, value: bytes) -> bytes:
