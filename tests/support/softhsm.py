@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from bank_vaults.hsm.binding import Module
 
@@ -42,7 +42,9 @@ class SoftHsm:
 
     def add(self, label: str, pin: str = PIN) -> None:
         """A token with a user PIN and nothing on it."""
-        self._util("--init-token", "--free", "--label", label, "--pin", pin, "--so-pin", SO_PIN)
+        self._run(
+            "softhsm2-util", "--init-token", "--free", "--label", label, "--pin", pin, "--so-pin", SO_PIN
+        )
 
     def import_key(
         self,
@@ -51,16 +53,23 @@ class SoftHsm:
         label: str = "bank-vaults",
         key_id: str = "01",
     ) -> None:
-        """Put a key pair onto the token with this label."""
-        file = self._directory / "key.pem"
-        file.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-        place = ("--token", token, "--pin", PIN, "--label", label, "--id", key_id)
-        self._util("--import", str(file), *place)
-        file.unlink()
+        """Put a key pair onto the token with this label, for decryption or, if it is of EC, for ECDH."""
+        use = "--usage-decrypt" if isinstance(key, rsa.RSAPrivateKey) else "--usage-derive"
+        halves = {
+            "privkey": key.private_bytes(Encoding.DER, PrivateFormat.TraditionalOpenSSL, NoEncryption()),
+            "pubkey": key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
+        }
+        for kind, half in halves.items():
+            file = self._directory / kind
+            file.write_bytes(half)
+            place = ("--module", MODULE, "--token-label", token, "--login", "--pin", PIN)
+            named = ("--type", kind, use, "--label", label, "--id", key_id)
+            self._run("pkcs11-tool", *place, "--write-object", str(file), *named)
+            file.unlink()
 
-    def _util(self, *arguments: str) -> None:
+    def _run(self, *command: str) -> None:
         subprocess.run(
-            ["softhsm2-util", *arguments],
+            command,
             env={**os.environ, **self.environment},
             check=True,
             capture_output=True,
