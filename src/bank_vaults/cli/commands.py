@@ -140,11 +140,12 @@ COMMANDS = {
             "Initialise a token and make the key pair.",
             "Destroys everything on the token, sets its label, SO-PIN and user PIN (--hsm-pin), and makes "
             "the key pair. Asks before; a token with keys or values on it has to be named by "
-            "--destroy-keys. A token that is initialised already wants its SO-PIN; one that never was gets "
-            "a random one, which is shown once on the terminal, or written to --so-pin-out: without it the "
-            "token can never be initialised again. The key pair cannot be copied to another token "
-            "(docs/hsm.md). Ends with 0; with 1 if the answer is no, with 64 if something has to be said by "
-            "a flag, with 74 if the token fails, with 77 if it refuses the SO-PIN.",
+            "--destroy-keys, and no server that answers may be initialised (--force). A token that is "
+            "initialised already wants its SO-PIN; one that never was gets a random one, which is shown "
+            "once on the terminal, or written to --so-pin-out: without it the token can never be "
+            "initialised again. The key pair cannot be copied to another token (docs/hsm.md). Ends with 0; "
+            "with 1 if the answer is no, with 64 if something has to be said by a flag, with 74 if the "
+            "token fails, with 77 if it refuses the SO-PIN.",
             (
                 "bank-vaults hsm prepare --hsm-serial DENK0100001 --hsm-pin-file pin --new-token",
                 "bank-vaults hsm prepare --hsm-pin-file pin --so-pin-file so-pin --destroy-keys DENK0100001",

@@ -181,7 +181,7 @@ OPTIONS: tuple[Option, ...] = (
     *_section(
         "Unsealing",
         _list("server-addr", "address of a server; repeat for several; default VAULT_ADDR"),
-        commands=frozenset({"unseal", "status", "hsm doctor", "hsm purge"}),
+        commands=frozenset({"unseal", "status", "hsm doctor", "hsm prepare", "hsm purge"}),
     ),
     *_section(
         "Configuration",
@@ -260,13 +260,9 @@ OPTIONS: tuple[Option, ...] = (
     *_section(
         "Token",
         _text("destroy-keys", "serial number of the token whose keys may be destroyed"),
+        _boolean("force", "destroy keys even while a server says that it is initialised"),
         _boolean("yes", "do not ask"),
         commands=frozenset({"hsm prepare", "hsm purge"}),
-    ),
-    *_section(
-        "Token",
-        _boolean("force", "delete keys even while a server says that it is initialised"),
-        commands=frozenset({"hsm purge"}),
     ),
     *_section(
         "Key store: another Vault",

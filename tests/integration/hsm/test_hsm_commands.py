@@ -30,6 +30,7 @@ from tests.support.opensc import OpenSC
 from tests.support.pkcs11_modules import FaultyModule
 from tests.support.servers import Server
 from tests.support.softhsm import MODULE, PIN, SoftHsm
+from tests.support.softhsm import SO_PIN as SOFT_SO_PIN
 from virtual_nitrokey.pins import Reference
 from virtual_nitrokey.testing import Nitrokey
 
@@ -416,12 +417,15 @@ def test_doctor_and_purge_know_what_a_server_needs(
         refused = soft(*purge)
         assert refused.code == ExitCode.FAILURE
         assert f"{server.address} is initialised" in refused.stderr
+        prepare = ("prepare", "--yes", *token, "--destroy-keys", serial, "--so-pin", SOFT_SO_PIN)
+        assert soft(*prepare).code == ExitCode.FAILURE
         assert names_on(soft) == {"vault-root", "vault-unseal-0"}
         assert soft(*purge, "--force").code == 0
         assert names_on(soft) == set()
         lost = soft("doctor", "--login", *flags)
         assert lost.code == ExitCode.KEYS
         assert "store       failed" in lost.stdout
+        assert soft(*prepare, "--force").code == 0
 
 
 # on sticks

@@ -111,7 +111,10 @@ HSM_FLAGS = {name for name in ROOT_DEFAULTS if name.startswith("hsm-")} | {
 OWN_HSM_FLAGS: dict[str, set[str]] = {
     "hsm list": {"login"},
     "hsm doctor": {"login", "server-addr", "mode", *(n for n in ROOT_DEFAULTS if n.startswith("k8s-"))},
-    "hsm prepare": {"label", "so-pin", "new-token", "so-pin-out", "destroy-keys", "yes"},
+    "hsm prepare": {
+        *("label", "so-pin", "new-token", "so-pin-out"),
+        *("destroy-keys", "yes", "force", "server-addr"),
+    },
     "hsm objects": set(),
     "hsm purge": {"destroy-keys", "yes", "force", "server-addr"},
 }

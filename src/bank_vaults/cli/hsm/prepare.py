@@ -8,6 +8,7 @@ import sys
 
 from bank_vaults.cli.errors import UsageError
 from bank_vaults.cli.hsm.common import client, confirmed, named
+from bank_vaults.cli.hsm.servers import WARNING, need_no_keys
 from bank_vaults.cli.output import complain, row, say
 from bank_vaults.domain.exitcodes import ExitCode
 from bank_vaults.domain.secrets import Secret
@@ -45,6 +46,8 @@ def run(settings: Settings) -> int:
             raise UsageError("--so-pin-out is for a random SO-PIN, and --so-pin gives one")
         if decided.so_pin_is_random and not out and not _terminal():
             raise UsageError("a random SO-PIN is shown on a terminal only: name a file by --so-pin-out")
+        if decided.slot.objects and not need_no_keys(settings):
+            return ExitCode.FAILURE
         if not settings.flag("yes") and not confirmed(_question(decided)):
             return ExitCode.FAILURE
         if decided.so_pin_is_random:
@@ -65,11 +68,11 @@ def run(settings: Settings) -> int:
 
 
 def _question(decided: Plan) -> str:
-    there = described(decided.slot.objects) or "nothing that can be seen without a login"
-    return (
-        f"Everything on the token {named(decided.slot)} ({decided.slot.info.description}) will be destroyed. "
-        f"There is {there}."
-    )
+    reader = decided.slot.info.description
+    question = f"Everything on the token {named(decided.slot)} ({reader}) will be destroyed. There is "
+    if there := described(decided.slot.objects):
+        return f"{question}{there}. {WARNING}"
+    return f"{question}nothing that can be seen without a login."
 
 
 def _terminal() -> bool:

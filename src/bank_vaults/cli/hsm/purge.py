@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 
-from bank_vaults.cli import wiring
 from bank_vaults.cli.errors import UsageError
 from bank_vaults.cli.hsm import objects
 from bank_vaults.cli.hsm.common import client, confirmed, logged_in
-from bank_vaults.cli.output import complain, row, say
+from bank_vaults.cli.hsm.servers import WARNING, need_no_keys
+from bank_vaults.cli.output import row, say
 from bank_vaults.domain.exitcodes import ExitCode
 from bank_vaults.domain.settings import Settings
 from bank_vaults.hsm import inventory
@@ -16,9 +16,6 @@ from bank_vaults.hsm.inventory import Item, Role
 from bank_vaults.hsm.survey import SlotView
 from bank_vaults.keystores import hsm_token
 from bank_vaults.keystores.base import StoreError
-from bank_vaults.unsealer.status import look_at_server
-from bank_vaults.vault.client import VaultClient
-from bank_vaults.vault.sys import Sys
 
 _PRECIOUS = (Role.KEY, Role.ANSWER, Role.JOURNAL)
 
@@ -63,30 +60,7 @@ def _allowed(settings: Settings, doomed: dict[str, Role]) -> bool:
     """Whether no server says that it needs the keys, and the operator says yes."""
     question = f"Delete {', '.join(doomed)}?"
     if any(role in _PRECIOUS for role in doomed.values()):
-        needing, silent = _servers(settings)
-        if needing and not settings.flag("force"):
-            complain(
-                f"Error: {', '.join(needing)} is initialised, and these may be its only keys: nothing was "
-                "deleted. If it is opened by others, or is not needed any more: --force"
-            )
+        if not need_no_keys(settings):
             return False
-        if silent:
-            complain(f"{', '.join(silent)} does not answer, and these may be its only keys.")
-        question = f"Who has no other copy of these keys can never open their server again. {question}"
+        question = f"{WARNING} {question}"
     return settings.flag("yes") or confirmed(question)
-
-
-def _servers(settings: Settings) -> tuple[list[str], list[str]]:
-    """The addresses of those that are initialised, and of those that do not answer."""
-    needing, silent = [], []
-    for config in wiring.client_configs(settings.items("server-addr")):
-        connection = VaultClient(config)
-        try:
-            seen = look_at_server(Sys(connection))
-        finally:
-            connection.close()
-        if seen.state is None:
-            silent.append(seen.address)
-        elif seen.state.initialized:
-            needing.append(seen.address)
-    return needing, silent
