@@ -27,8 +27,8 @@ def need_no_keys(settings: Settings) -> bool:
             complain(f"{seen.address} does not answer, and these may be its only keys.")
         elif seen.state.initialized and not settings.flag("force"):
             complain(
-                f"Error: {seen.address} is initialised, and these may be its only keys: nothing was destroyed. "
-                "If it is opened by others, or is not needed any more: --force"
+                f"Error: {seen.address} is initialised, and these may be its only keys: nothing was "
+                "destroyed. If it is opened by others, or is not needed any more: --force"
             )
             return False
     return True
