@@ -111,3 +111,17 @@ def test_what_no_try_can_mend_is_told_at_the_start(server: Server, hsm: HsmPlace
     done = hsm.run("unseal", "--once", server=server)
     assert done.code == ExitCode.STORE
     assert "has no C_OpenSession" in done.log
+
+
+def test_damaged_values_are_made_up_for_by_others_however_many_come_first(
+    server: Server, hsm: HsmPlace
+) -> None:
+    root = _initialised(hsm, server)
+    with hsm.client() as client:
+        client.replace(names.unseal(0), b"")
+        client.replace(names.unseal(1), client.values(names.unseal(2))[0])
+    _seal(server, root)
+    done = hsm.run("unseal", "--once", server=server)
+    assert done.code == 0, done.log
+    assert "a share was skipped, the others suffice" in done.log
+    assert "the HSM does not answer" not in done.log

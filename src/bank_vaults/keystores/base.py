@@ -30,6 +30,10 @@ class PinRefusedError(StoreError):
     of_the_whole_store = True
 
 
+class DamagedValueError(StoreError):
+    """The store answered, with a value that cannot be opened. The others may be well."""
+
+
 class StoreAwayError(StoreError):
     """The store is not there, as a token that is unplugged: it may come at any moment, asking is cheap."""
 

@@ -27,6 +27,7 @@ from bank_vaults.hsm.pin import PinRefusedError as RefusedByGuardError
 from bank_vaults.keystores import hsm_token
 from bank_vaults.keystores.base import (
     AlreadyExistsError,
+    DamagedValueError,
     KeyStore,
     NotFoundError,
     PinRefusedError,
@@ -141,8 +142,8 @@ class Sealed:
             try:
                 with _translated(f"open {name!r}"):
                     return self._client.open(name, stored)
-            except StoreError as error:
-                if number == len(found) - 1 or not isinstance(error.__cause__, ValueDamagedError):
+            except DamagedValueError as error:
+                if number == len(found) - 1:
                     raise
                 log.warning(
                     "the newest value under a name cannot be opened, an older one is used",
@@ -265,7 +266,7 @@ def _translated(what: str) -> Iterator[None]:
     except RefusedByGuardError as error:
         raise PinRefusedError(str(error)) from None
     except ValueDamagedError as error:
-        raise StoreError(f"the hsm store cannot {what}: {error}") from error
+        raise DamagedValueError(f"the hsm store cannot {what}: {error}") from None
     except TokenMissingError as error:
         raise StoreAwayError(f"the hsm store cannot {what}: {error}") from None
     except (TokenError, TokenUnusableError) as error:

@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 from bank_vaults.domain import names, shares
 from bank_vaults.domain.server import ServerState
 from bank_vaults.domain.shares import DamagedShareError, Share
-from bank_vaults.keystores.base import NotFoundError, StoreError
+from bank_vaults.keystores.base import DamagedValueError, NotFoundError, StoreError
 from bank_vaults.telemetry.failpoints import failpoint
 from bank_vaults.vault.errors import FatalError, TransientError, VaultError
 from bank_vaults.vault.sys import Sys
@@ -138,7 +138,7 @@ def _read(store: ShareSource, indices: Iterable[int], *, enough: int) -> _Read:
                 skipped.append(f"{name} is the same as {names.unseal(twin.number)}")
         except NotFoundError:
             skipped.append(f"unable to get key '{name}': it is not in the store")
-        except DamagedShareError as error:
+        except (DamagedShareError, DamagedValueError) as error:
             skipped.append(f"{name} is damaged: {error}")
         except StoreError as error:
             if error.of_the_whole_store:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bank_vaults.domain.server import ServerState
-from bank_vaults.keystores.base import StoreError
+from bank_vaults.keystores.base import DamagedValueError, StoreError
 from bank_vaults.keystores.file import FileStore
 from bank_vaults.unsealer.unseal import Outcome, fingerprint, missing_shares, unseal_round
 from bank_vaults.vault.errors import FatalError, TransientError
@@ -27,13 +27,18 @@ def put(store: FileStore, keys: dict[int, str]) -> None:
         store.put(SHARES[number], key.encode())
 
 
-def down(store: FileStore, monkeypatch: pytest.MonkeyPatch, *numbers: int) -> None:
-    """The store cannot tell whether it has these shares."""
+def down(
+    store: FileStore,
+    monkeypatch: pytest.MonkeyPatch,
+    *numbers: int,
+    error: type[StoreError] = StoreError,
+) -> None:
+    """The store cannot tell whether it has these shares, or raises another error for them."""
     real = store.get
 
     def get(name: str) -> bytes:
         if name in [SHARES[number] for number in numbers]:
-            raise StoreError(f"cannot read {name}")
+            raise error(f"cannot read {name}")
         return real(name)
 
     monkeypatch.setattr(store, "get", get)
@@ -83,6 +88,18 @@ def test_a_share_that_cannot_be_read_is_made_up_for_by_others(
     down(store, monkeypatch, 0)
     assert missing_shares(store, SEALED) == ""
     assert round_of(store) is Outcome.UNSEALED
+
+
+def test_values_that_cannot_be_opened_are_made_up_for_by_others_however_many_come_first(
+    store: FileStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(store, dict(enumerate(KEYS)))
+    down(store, monkeypatch, 0, 1, error=DamagedValueError)
+    assert missing_shares(store, SEALED) == ""
+    assert round_of(store) is Outcome.UNSEALED
+    down(store, monkeypatch, 2, error=DamagedValueError)
+    assert round_of(store) is Outcome.INCOMPLETE
+    assert "vault-unseal-2 is damaged: cannot read" in missing_shares(store, SEALED)
 
 
 def test_a_store_that_is_down_is_not_asked_for_every_share(
