@@ -26,29 +26,43 @@ def delete(bench: Bench, label: str) -> None:
     bench.done("pkcs11-tool", "--delete-object", "--type", "data", "--label", label, *LOGIN)
 
 
+def test_objects_of_any_size_come_back_as_they_were(initialised: Bench) -> None:
+    values = {f"{size} bytes": os.urandom(size).hex() for size in SIZES}
+    with Client(initialised) as client:
+        client.log_in()
+        for label, value in values.items():
+            client.call("write", label=label, value=value)
+            client.call("write", label=f"private {label}", value=value, private=True)
+    with Client(initialised) as client:
+        client.log_in()
+        for label, value in values.items():
+            assert client.call("read", label=label) == [value]
+            assert client.call("read", label=f"private {label}") == [value]
+
+
+def test_objects_of_many_kilobytes_come_back_as_they_were(initialised: Bench) -> None:
+    # The module before 0.26 takes the size of a file for a number with a sign, and reads 1024 bytes of one
+    # from 32768 on. pkcs11-tool of that time cuts what it writes at 5000 bytes.
+    size = 32767 if initialised.opensc.release < (0, 26) else 60000
+    for private in (False, True):
+        value = os.urandom(size).hex()
+        with Client(initialised) as client:
+            client.log_in()
+            client.call("write", label="large", value=value, private=private)
+        with Client(initialised) as client:
+            client.log_in()
+            assert client.call("read", label="large") == [value]
+            client.call("delete", label="large")
+
+
 @pytest.mark.parametrize("privacy", [PUBLIC, PRIVATE], ids=["public", "private"])
-def test_objects_of_any_size_come_back_as_they_were(initialised: Bench, privacy: tuple[str, ...]) -> None:
-    values = {f"{size} bytes": os.urandom(size) for size in SIZES}
+def test_the_tool_reads_what_the_tool_wrote(initialised: Bench, privacy: tuple[str, ...]) -> None:
+    values = {f"{size} bytes": os.urandom(size) for size in (0, 256, 5000)}
     for label, value in values.items():
         write(initialised, label, value, *privacy)
     for label, value in values.items():
         assert initialised.read(label, "--type", "data", *LOGIN) == value
     assert initialised.labels(*LOGIN) == [("Data object", label) for label in values]
-
-
-def test_objects_of_many_kilobytes_come_back_as_they_were(initialised: Bench) -> None:
-    # By another client, as pkcs11-tool before 0.26 cuts what it writes at 5000 bytes; and the module before
-    # 0.26 takes the size of a file for a number with a sign, and reads 1024 bytes of one from 32768 on.
-    size = 32767 if initialised.opensc.release < (0, 26) else 60000
-    for private in (False, True):
-        value = os.urandom(size).hex()
-        with Client(initialised) as client:
-            client.call("open")
-            client.call("write", label="large", value=value, private=private)
-        with Client(initialised) as client:
-            client.call("open")
-            assert client.call("read", label="large") == [value]
-            client.call("delete", label="large")
 
 
 def test_everybody_reads_public_objects_and_only_the_owner_private_ones(initialised: Bench) -> None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import ecdsa
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
@@ -16,7 +14,6 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
     load_pem_public_key,
 )
-from ecdsa.util import sigdecode_der
 
 from tests.integration.virtual_nitrokey.bench import (
     INITIALISE,
@@ -42,11 +39,6 @@ HASHES: dict[str, hashes.HashAlgorithm] = {
     "SHA384": hashes.SHA384(),
     "SHA512": hashes.SHA512(),
 }
-CURVES = (
-    *("secp192r1", "secp256r1", "secp384r1", "secp521r1", "secp192k1", "secp256k1"),
-    *("brainpoolP192r1", "brainpoolP224r1", "brainpoolP256r1"),
-    *("brainpoolP320r1", "brainpoolP384r1", "brainpoolP512r1"),
-)
 
 
 @pytest.fixture(scope="module")
@@ -118,20 +110,6 @@ def test_the_largest_rsa_key(system_opensc: OpenSC, tmp_path: Path) -> None:
         bench.done("pkcs11-tool", *KEYPAIR, "rsa:4096", "--id", RSA_ID)
         ciphertext = rsa_key(bench).encrypt(PLAINTEXT, padding.PKCS1v15())
         assert use(bench, "--decrypt", "RSA-PKCS", RSA_ID, ciphertext) == PLAINTEXT
-
-
-def test_keys_on_every_curve_that_opensc_offers(initialised: Bench) -> None:
-    for number, curve in enumerate(CURVES, 1):
-        identifier = f"{number:02x}"
-        initialised.done("pkcs11-tool", *KEYPAIR, f"EC:{curve}", "--id", identifier)
-        signature = use(
-            initialised, "--sign", "ECDSA-SHA256", identifier, MESSAGE, "--signature-format", "openssl"
-        )
-        pem = public_key(initialised, identifier)
-        if curve != "secp192k1":  # python-ecdsa does not know it
-            ecdsa.VerifyingKey.from_pem(pem).verify(
-                signature, MESSAGE, hashlib.sha256, sigdecode_der, allow_truncate=True
-            )
 
 
 def test_a_private_key_that_is_deleted_is_gone_with_its_description_and_its_number_is_free(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from tests.integration.virtual_nitrokey.bench import KEYPAIR, LOGIN, SERIAL, Bench, Prepared
+from tests.integration.virtual_nitrokey.bench import KEYPAIR, LABEL, LOGIN, SERIAL, Bench, Prepared
 from tests.integration.virtual_nitrokey.client import Client
 from tests.integration.virtual_nitrokey.conftest import SetUp
 from virtual_nitrokey.card import Work
@@ -18,42 +18,42 @@ PATIENCE = 60.0  # seconds, for what takes a few
 def recovers(client: Client) -> bool:
     """Whether a client that begins anew, without a new process, can use the key."""
     client.call("reinitialize")
-    client.call("open")
-    return bool(client.call("sign", data="00", mechanism="SHA256_RSA_PKCS"))
+    client.log_in()
+    return bool(client.call("sign", label=LABEL, data="00"))
 
 
 def test_a_stick_that_is_pulled_is_gone_and_works_again_when_it_is_back(keyed: Bench) -> None:
     with Client(keyed) as client:
-        client.call("open")
+        client.log_in()
         assert client.call("readers") == [READER]
         keyed.rig.remove()
         keyed.rig.settle()
         assert client.call("readers") == []
-        assert client.error("sign", data="00", mechanism="SHA256_RSA_PKCS") == "SessionHandleInvalid"
+        assert client.error("sign", label=LABEL, data="00") == "SessionHandleInvalid"
         assert client.error("token") == "StopIteration"
         keyed.rig.insert()
         keyed.rig.settle()
-        assert client.error("sign", data="00", mechanism="SHA256_RSA_PKCS") == "SessionHandleInvalid"
+        assert client.error("sign", label=LABEL, data="00") == "SessionHandleInvalid"
         assert recovers(client)
 
 
 def test_a_stick_that_was_out_while_nobody_looked_has_forgotten_who_was_logged_in(keyed: Bench) -> None:
     with Client(keyed) as client:
-        client.call("open")
+        client.log_in()
         keyed.rig.remove()
         keyed.rig.settle()
         keyed.rig.insert()
         keyed.rig.settle()
-        assert client.error("sign", data="00", mechanism="SHA256_RSA_PKCS") == "DeviceRemoved"
+        assert client.error("sign", label=LABEL, data="00") == "DeviceRemoved"
         assert keyed.rig.stick().card.counters.pins_right == 1
         assert recovers(client)
 
 
 def test_a_pcscd_that_was_restarted_ends_a_session_and_the_next_one_works(keyed: Bench) -> None:
     with Client(keyed) as client:
-        client.call("open")
+        client.log_in()
         keyed.rig.restart_pcscd()
-        assert client.error("sign", data="00", mechanism="SHA256_RSA_PKCS") == "GeneralError"
+        assert client.error("sign", label=LABEL, data="00") == "GeneralError"
         assert recovers(client)
     keyed.done("pkcs11-tool", "--list-objects", *LOGIN)
 
@@ -66,20 +66,18 @@ def test_the_stick_is_found_by_a_client_that_was_there_before_pcscd(
         assert client.call("readers") == []
         bench.rig.start()
         assert client.call("readers") == [READER]
-        client.call("open")
-        assert client.call("sign", data="00", mechanism="SHA256_RSA_PKCS")
+        client.log_in()
+        assert client.call("sign", label=LABEL, data="00")
 
 
 def test_two_clients_use_one_stick_in_turns(keyed: Bench) -> None:
     with Client(keyed) as one, Client(keyed) as other:
-        one.call("open")
-        other.call("open")
-        signatures = {
-            client.call("sign", data="00", mechanism="SHA256_RSA_PKCS") for client in (one, other) * 3
-        }
+        one.log_in()
+        other.log_in()
+        signatures = {client.call("sign", label=LABEL, data="00") for client in (one, other) * 3}
         assert len(signatures) == 1
         one.call("close")
-        assert other.call("sign", data="00", mechanism="SHA256_RSA_PKCS") in signatures
+        assert other.call("sign", label=LABEL, data="00") in signatures
 
 
 def test_a_long_generation_of_a_key_passes_while_a_second_client_waits(
@@ -95,7 +93,7 @@ def test_a_long_generation_of_a_key_passes_while_a_second_client_waits(
 
     bench = set_up(prepared.initialised, profile=Profile("slow keys", seconds), time_scale=0.1)
     with Client(bench) as client:
-        client.call("open")
+        client.log_in()
         generated = client.start("generate_rsa", label="slow", bits=2048)
         assert begun.wait(PATIENCE)
         assert bench.rig.stick().card.counters.work[Work.RSA_GENERATE] == 0

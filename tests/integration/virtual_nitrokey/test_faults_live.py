@@ -129,10 +129,10 @@ def test_a_delay_is_waited_for(steady: Bench, seconds: float) -> None:
 def test_other_processes_that_take_the_card_do_not_disturb_decryptions(steady: Bench) -> None:
     ciphertext = (steady.directory / "ciphertext").read_bytes().hex()
     with Client(steady) as client:
-        client.call("open")
+        client.log_in()
         for _ in range(14):
             steady.done("opensc-tool", "--name")
-            assert client.call("decrypt", ciphertext=ciphertext) == PLAINTEXT.hex()
+            assert client.call("decrypt", label=LABEL, ciphertext=ciphertext) == PLAINTEXT.hex()
 
 
 # -- writing ---------------------------------------------------------------------------------------------
@@ -141,14 +141,14 @@ def test_other_processes_that_take_the_card_do_not_disturb_decryptions(steady: B
 def write(bench: Bench, value: bytes) -> str | None:
     """Let a client write a data object; the error it reports, if it reports any."""
     with Client(bench) as client:
-        client.call("open")
+        client.log_in()
         return client.error("write", label="new", value=value.hex())
 
 
 def found(bench: Bench) -> list[str]:
     """What a client that comes later reads."""
     with Client(bench) as client:
-        client.call("open")
+        client.log_in()
         values: list[str] = client.call("read", label="new")
         return values
 
@@ -181,21 +181,21 @@ def test_what_does_not_fit_any_more_is_refused_and_what_was_there_stays(keyed: B
     assert card.image.memory.used <= card.memory_limit
     assert card.image.memory.keys == before.keys
     with Client(keyed) as client:
-        client.call("open")
+        client.log_in()
         assert client.error("generate_rsa", label="second", bits=2048) == "DeviceMemory"
-        client.call("destroy_key")
+        client.call("destroy_key", label=LABEL)
         client.call("generate_rsa", label="second", bits=2048)
 
 
 def test_a_login_lost_before_a_write_or_a_deletion_is_not_healed(keyed: Bench) -> None:
     with Client(keyed) as client:
-        client.call("open")
+        client.log_in()
         client.call("write", label="old", value="01")
         for call, arguments in (
             ("write", {"label": "new", "value": "02"}),
             ("delete", {"label": "old"}),
             ("generate_rsa", {"label": "second", "bits": 2048}),
-            ("destroy_key", {}),
+            ("destroy_key", {"label": LABEL}),
         ):
             before = keyed.rig.stick().card.image
             keyed.done("opensc-tool", "--name")
@@ -203,7 +203,7 @@ def test_a_login_lost_before_a_write_or_a_deletion_is_not_healed(keyed: Bench) -
             assert client.error(call, **arguments) == (None if silent else "UserNotLoggedIn")
             assert keyed.rig.stick().card.image == before
             client.call("reinitialize")
-            client.call("open")
+            client.log_in()
 
 
 def test_work_that_is_done_is_counted_even_if_the_answer_is_lost(steady: Bench) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from typing import Any
 
+import ecdsa
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
@@ -18,6 +20,11 @@ from virtual_nitrokey.rig import Rig
 
 MESSAGE = b"what is signed"
 PLAINTEXT = b"vault-unseal-0"
+CURVES = (
+    *(ecdsa.NIST192p, ecdsa.NIST256p, ecdsa.NIST384p, ecdsa.NIST521p, ecdsa.SECP256k1),
+    *(ecdsa.BRAINPOOLP192r1, ecdsa.BRAINPOOLP224r1, ecdsa.BRAINPOOLP256r1),
+    *(ecdsa.BRAINPOOLP320r1, ecdsa.BRAINPOOLP384r1, ecdsa.BRAINPOOLP512r1),
+)
 HASHES: dict[str, hashes.HashAlgorithm] = {
     "SHA_1": hashes.SHA1(),
     "SHA256": hashes.SHA256(),
@@ -32,7 +39,7 @@ def user(prepared: Prepared, opensc: OpenSC, tmp_path_factory: pytest.TempPathFa
         Rig([prepared.initialised]) as rig,
         Client(Bench(rig, opensc, tmp_path_factory.mktemp("p"))) as client,
     ):
-        client.call("open")
+        client.log_in()
         client.call("generate_rsa", label="rsa", bits=2048)
         client.call("generate_ec", label="ec", curve="secp256r1")
         yield client
@@ -72,9 +79,9 @@ def test_it_decrypts_what_was_encrypted_outside(user: Client, name: str) -> None
 
 
 def test_it_signs_what_is_verified_outside(user: Client) -> None:
-    by_rsa = user.call("sign", data=MESSAGE.hex(), mechanism="SHA256_RSA_PKCS", label="rsa")
+    by_rsa = user.call("sign", label="rsa", data=MESSAGE.hex())
     rsa_key(user).verify(bytes.fromhex(by_rsa), MESSAGE, padding.PKCS1v15(), hashes.SHA256())
-    by_ec = bytes.fromhex(user.call("sign", data=MESSAGE.hex(), mechanism="ECDSA_SHA256", label="ec"))
+    by_ec = bytes.fromhex(user.call("sign", label="ec", data=MESSAGE.hex(), mechanism="ECDSA_SHA256"))
     halves = (int.from_bytes(half, "big") for half in (by_ec[:32], by_ec[32:]))
     ec_key(user).verify(encode_dss_signature(*halves), MESSAGE, ec.ECDSA(hashes.SHA256()))
 
@@ -85,9 +92,22 @@ def test_it_agrees_on_a_secret_with_another_key(user: Client) -> None:
     assert user.call("derive", point=point.hex(), label="ec") == other.exchange(ec.ECDH(), ec_key(user)).hex()
 
 
+def test_it_has_keys_on_every_curve_that_opensc_offers(initialised: Bench) -> None:
+    with Client(initialised) as client:
+        client.log_in()
+        for curve in CURVES:
+            oid = ".".join(map(str, curve.oid))
+            client.call("generate_ec", label=oid, curve=oid)
+            signature = client.call("sign", label=oid, data=MESSAGE.hex(), mechanism="ECDSA_SHA256")
+            point = bytes.fromhex(client.call("point", label=oid))
+            uncompressed = point[-curve.verifying_key_length - 1 :]  # without tag and length
+            key = ecdsa.VerifyingKey.from_string(uncompressed, curve)
+            assert key.verify(bytes.fromhex(signature), MESSAGE, hashlib.sha256, allow_truncate=True)
+
+
 def test_it_writes_lists_reads_and_deletes_data_objects(initialised: Bench) -> None:
     with Client(initialised) as user:
-        user.call("open")
+        user.log_in()
         user.call("write", label="public", value="01")
         user.call("write", label="private", value="02", private=True)
     with Client(initialised) as visitor:
@@ -95,7 +115,7 @@ def test_it_writes_lists_reads_and_deletes_data_objects(initialised: Bench) -> N
         assert visitor.call("objects") == [["DATA", "public"]]
         assert [visitor.call("read", label=label) for label in ("public", "private")] == [["01"], []]
     with Client(initialised) as user:
-        user.call("open")
+        user.log_in()
         assert [user.call("read", label=label) for label in ("public", "private")] == [["01"], ["02"]]
         user.call("delete", label="private")
         assert user.call("objects") == [["DATA", "public"]]
