@@ -84,7 +84,7 @@ def _store_and_servers(settings: Settings, *, login: bool) -> Iterator[Finding]:
             status = look(servers, lambda: open_store(settings))
             yield store(status)
         for server in status.servers:
-            yield _server(server, status.store)
+            yield server_state(server, status.store)
     finally:
         for client in clients:
             client.close()
@@ -104,7 +104,8 @@ def store(status: Status) -> Finding:
     return Finding(Layer.STORE, Verdict.OK, words)
 
 
-def _server(seen: ServerLook, kept: StoreLook) -> Finding:
+def server_state(seen: ServerLook, kept: StoreLook) -> Finding:
+    """Whether a server answers, and is not a fresh one that the stored keys are not for."""
     if seen.state is None:
         step = "start it, or correct VAULT_ADDR, VAULT_CACERT or --server-addr"
         return failed(Layer.SERVER, f"{seen.address}: {seen.error}", step, ExitCode.FAILURE)
