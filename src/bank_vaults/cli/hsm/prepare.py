@@ -68,11 +68,13 @@ def run(settings: Settings) -> int:
 
 
 def _question(decided: Plan) -> str:
-    reader = decided.slot.info.description
-    question = f"Everything on the token {named(decided.slot)} ({reader}) will be destroyed. There is "
-    if there := described(decided.slot.objects):
-        return f"{question}{there}. {WARNING}"
-    return f"{question}nothing that can be seen without a login."
+    place = f"{named(decided.slot)} ({decided.slot.info.description})"
+    there = described(decided.slot.objects)
+    loss = f"There is {there}. {WARNING}" if there else "There is nothing that can be seen without a login."
+    return (
+        f"Everything on the token {place} will be destroyed. {loss} The new key pair cannot be copied to "
+        "another token (docs/hsm.md, two sticks)."
+    )
 
 
 def _terminal() -> bool:
