@@ -16,6 +16,8 @@ SERIAL = "DENK0100001"
 LABEL, PIN, SO_PIN = "bank-vaults", "banzai", "3537363231383830"
 LOGIN = ("--login", "--pin", PIN)
 INITIALISE = ("--initialize", "--label", LABEL, "--pin", PIN, "--so-pin", SO_PIN)
+SELECT = "00A404000BE82B0601040181C31F0201"
+VERIFY = f"0020008106{PIN.encode().hex()}"
 KEYPAIR = ("--keypairgen", *LOGIN, "--token-label", LABEL, "--label", LABEL, "--key-type")
 
 
@@ -55,6 +57,14 @@ class Bench:
         reason = re.search(r"rv = (CKR_\w+)", answer.stderr)
         assert reason is not None, answer.stderr
         return reason[1]
+
+    def statuses(self, *apdus: str, reader: int = 0) -> list[str]:
+        """Send commands to the card, after selecting its applet: the status words it answers."""
+        options = [word for apdu in (SELECT, *apdus) for word in ("--send-apdu", apdu)]
+        sent = self.done("opensc-tool", "--reader", str(reader), *options)
+        selected, *others = re.findall(r"Received \(SW1=0x(..), SW2=0x(..)\)", sent)
+        assert selected == ("90", "00")
+        return ["".join(words) for words in others]
 
     def fault(self, text: str) -> None:
         """Let something go wrong from the next command on (virtual_nitrokey.faults)."""

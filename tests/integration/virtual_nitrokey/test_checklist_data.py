@@ -74,6 +74,8 @@ def test_everybody_reads_public_objects_and_only_the_owner_private_ones(initiali
     answer = initialised.run("pkcs11-tool", "--read-object", "--type", "data", "--label", "mine")
     assert answer.returncode
     assert "object not found" in answer.stderr
+    select, read = "00A4000002CD0100", "00B10000045402000000"
+    assert initialised.statuses(select, read) == ["9000", "6982"]  # nor does one who asks the card
 
 
 def test_nobody_writes_without_the_pin(initialised: Bench) -> None:

@@ -70,8 +70,8 @@ def test_a_wrong_so_pin_unlocks_nothing_and_is_counted(keyed: Bench) -> None:
 def test_a_stick_whose_so_pin_has_no_try_left_is_lost(keyed: Bench) -> None:
     unlock = ("--init-pin", "--new-pin", "other-pin")
     assert keyed.refused("pkcs11-tool", *as_so(WRONG_SO_PIN), *unlock) == "CKR_PIN_INCORRECT"
-    select, verify = "00A404000BE82B0601040181C31F0201", f"0020008808{WRONG_SO_PIN}"
-    keyed.done("opensc-tool", *[word for apdu in (select, *13 * [verify]) for word in ("--send-apdu", apdu)])
+    tries = [f"63C{left:X}" for left in range(13, 0, -1)]
+    assert keyed.statuses(*13 * [f"0020008808{WRONG_SO_PIN}"]) == tries
     assert keyed.pin_tries() == {"SO-PIN": 1, "User PIN": 3}
     assert keyed.refused("pkcs11-tool", *as_so(WRONG_SO_PIN), *unlock) == "CKR_PIN_LOCKED"
     assert keyed.refused("pkcs11-tool", *as_so(SO_PIN), *unlock) == "CKR_PIN_LOCKED"

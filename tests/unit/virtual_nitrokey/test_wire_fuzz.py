@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -46,7 +48,7 @@ def test_every_command_gets_a_status_word_and_one_that_is_none_changes_nothing(
 ) -> None:
     card = Card(START)
     stick = Stick("DENK0100001", card)
-    with Reader() as reader:
+    with Reader() as reader, closing(stick):
         stick.start(reader.connect)
         reader.see_card()
         for payload, cut in frames:
@@ -59,4 +61,3 @@ def test_every_command_gets_a_status_word_and_one_that_is_none_changes_nothing(
                 assert sw == SW.OK or (0x6282 <= sw <= 0x6E00)
                 assert is_command(payload) or (sw != SW.OK and card.image is before)
             assert reader.atr() == ATR
-    stick.close()
