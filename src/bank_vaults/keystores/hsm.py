@@ -138,18 +138,16 @@ class Sealed:
         found = self._versions(name)
         if not found:
             raise NotFoundError(f"the {self.describe().mode} store has no value {name!r}")
-        for number, stored in enumerate(found):
+        *newer, oldest = found
+        for stored in newer:
             try:
-                with _translated(f"open {name!r}"):
-                    return self._client.open(name, stored)
+                return self._opened(name, stored)
             except DamagedValueError as error:
-                if number == len(found) - 1:
-                    raise
                 log.warning(
                     "the newest value under a name cannot be opened, an older one is used",
                     extra={"fields": {"key": name, "error": str(error)}},
                 )
-        raise AssertionError("unreachable: the loop returns or raises")
+        return self._opened(name, oldest)
 
     def put(self, name: str, value: bytes) -> None:
         """Seal as newer than what is there, then put."""
@@ -186,6 +184,10 @@ class Sealed:
             location=f"{inner.location}, sealed by {self._client.place}",
             protection="encrypted to a key that does not leave its token",
         )
+
+    def _opened(self, name: str, stored: bytes) -> bytes:
+        with _translated(f"open {name!r}"):
+            return self._client.open(name, stored)
 
     def _versions(self, name: str) -> tuple[bytes, ...]:
         """The stored forms under a name, newest first."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import cast
@@ -11,7 +12,11 @@ import pytest
 from bank_vaults.domain import envelope, names
 from bank_vaults.domain.envelope import DataKey, Envelope, Wrapping
 from bank_vaults.domain.exitcodes import ExitCode
+from bank_vaults.hsm.binding import ModuleInfo, SlotInfo, TokenInfo
+from bank_vaults.hsm.ck import KeyType, SlotFlag, TokenFlag
 from bank_vaults.hsm.client import (
+    BoundToken,
+    Key,
     TokenClient,
     TokenError,
     TokenMissingError,
@@ -20,6 +25,7 @@ from bank_vaults.hsm.client import (
 )
 from bank_vaults.hsm.pin import PinRefusedError as RefusedByGuardError
 from bank_vaults.hsm.pin import Refusal
+from bank_vaults.hsm.selection import Candidate
 from bank_vaults.keystores.base import (
     AlreadyExistsError,
     NotFoundError,
@@ -28,7 +34,7 @@ from bank_vaults.keystores.base import (
     StoreError,
 )
 from bank_vaults.keystores.file import FileStore
-from bank_vaults.keystores.hsm import BlobFormat, OnToken, Sealed
+from bank_vaults.keystores.hsm import BlobFormat, OnToken, Sealed, _announce
 
 
 class FakeClient:
@@ -345,3 +351,31 @@ def test_values_in_files_are_sealed_and_say_so(token: FakeClient, tmp_path: Path
 def test_a_token_says_that_it_keeps_no_creators_apart(token: FakeClient) -> None:
     described = _sealed(token).describe()
     assert (described.mode, described.location, described.atomic_create) == ("hsm", "token 't'", False)
+
+
+# the first lines
+
+
+@pytest.mark.parametrize("manufacturer", ["OpenSC Project", "SoftHSM"])
+@pytest.mark.parametrize("generated", [True, False])
+def test_the_start_says_which_token_and_key_it_is_and_what_to_be_warned_of(
+    manufacturer: str, generated: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    info = TokenInfo("t   ", "maker", "model", "DENK01", TokenFlag(0), 6, 15, "3.5")
+    bound = BoundToken(
+        ModuleInfo("2.40", manufacturer, "module", "0.23"),
+        Candidate(4, SlotInfo("reader", "maker", SlotFlag(0)), info),
+        Key("bank-vaults", b"\1", KeyType.RSA, 2048, bytes(32)),
+        generated,
+        "chosen by slot alone",
+    )
+    caplog.set_level(logging.INFO)
+    _announce(bound)
+    found = "generated a key pair" if generated else "found objects"
+    in_software = "extracting public key and doing encryption on the computer"
+    told = [record.message for record in caplog.records]
+    assert told[:4] == ["HSM Information", "HSM slot", "HSM token", "chosen by slot alone"]
+    assert told[4] == f"{found} with label 'bank-vaults' in HSM"
+    assert any(in_software in line for line in told) is (manufacturer == "OpenSC Project")
+    assert vars(caplog.records[2])["fields"]["serial"] == "DENK01"
+    assert caplog.records[3].levelno == logging.WARNING
