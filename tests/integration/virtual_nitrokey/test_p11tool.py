@@ -11,9 +11,7 @@ import pytest
 from tests.integration.virtual_nitrokey.bench import LABEL, PIN, SERIAL, Bench
 
 P11TOOL = shutil.which("p11tool")
-pytestmark = pytest.mark.skipif(
-    P11TOOL is None, reason="p11tool (package gnutls-bin) is missing"
-)
+pytestmark = pytest.mark.skipif(P11TOOL is None, reason="p11tool (package gnutls-bin) is missing")
 KEY = f"pkcs11:serial={SERIAL};object={LABEL};type=private"
 
 
