@@ -57,6 +57,8 @@ _KEEP_DATA_KEY = 2.0
 """Seconds that a data key stays in memory unused: for the length of one unseal, so that a token that is
 pulled out is needed again for the next."""
 
+_SHORTEST_TEXT = 4  # bytes of a value in the oldest format: a root token that somebody chose
+
 _KEEP_PREPARED = 900.0
 """Seconds that a prepared data key waits for its write: as long as sys/init may take, and more."""
 
@@ -254,9 +256,9 @@ class Worker:
     def _open_raw(self, name: str, stored: bytes) -> bytes:
         """OAEP first, as the newer of the old versions wrote it; then PKCS#1 v1.5 of the older ones.
 
-        Tokens say by all kinds of codes that a block is none of theirs, some hand out random bytes for
-        one of PKCS#1 v1.5. What the old versions stored was text; and whether it is the token that fails,
-        a block of our own shows.
+        Tokens say by all kinds of codes that a block is none of theirs; some hand out random bytes, mostly
+        few, for one of PKCS#1 v1.5. What the old versions stored was text; and whether it is the token that
+        fails, a block of our own shows.
         """
         token, public = self._ready(), self._bound_key()
         size = getattr(public, "key_size", 0) // 8
@@ -266,7 +268,7 @@ class Worker:
             return token.decrypt(stored, Wrapping.RSA_OAEP_SHA1)
         with suppress(Pkcs11Error):
             value = token.decrypt(stored, None)
-            if value and value.isascii() and value.decode().isprintable():
+            if len(value) >= _SHORTEST_TEXT and value.isascii() and value.decode().isprintable():
                 return value
         token.decrypt(cipher.seal_raw(public, b"probe"), Wrapping.RSA_OAEP_SHA1)
         raise CipherError(f"the stored value of '{name}' is damaged, or was encrypted to another key pair")

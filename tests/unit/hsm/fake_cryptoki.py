@@ -67,6 +67,8 @@ class FakeToken:
         self.keys: dict[int, PrivateKey] = {}
         self.operations: list[str] = []
         """The private-key operations, by what they were asked for."""
+        self.pkcs1: bytes | None = None
+        """What it answers to any block of PKCS#1 v1.5, if not what is in it."""
         self._handles = itertools.count(1)
 
     def add(self, template: Template) -> int:
@@ -299,6 +301,8 @@ class FakeCryptoki:
             hash_ = hashes.SHA1() if parameter.hash is Mechanism.SHA_1 else hashes.SHA256()
             padded = padding.OAEP(padding.MGF1(hash_), hash_, None)
         token.operations.append(padded.name)
+        if mechanism is Mechanism.RSA_PKCS and token.pkcs1 is not None:
+            return token.pkcs1
         try:
             return private.decrypt(ciphertext, padded)
         except ValueError:  # as SoftHSM says it
