@@ -283,6 +283,26 @@ def test_an_interrupt_is_for_the_command_to_handle(program: Program) -> None:
     assert process.returncode == 5
 
 
+@pytest.mark.parametrize("name", ["INT", "TERM"])
+def test_a_signal_that_comes_while_the_command_starts_is_passed_on_as_what_it_was(
+    program: Program, name: str
+) -> None:
+    early = (
+        "import os, signal, subprocess\n"
+        "class Popen(subprocess.Popen):\n"
+        "    def __init__(self, command, **options):\n"
+        "        reader, writer = os.pipe()\n"
+        "        super().__init__(command, stdout=writer, **options)\n"
+        "        if command[0] == 'bash':\n"
+        "            assert os.read(reader, 6) == b'ready\\n'\n"
+        f"            signal.raise_signal(signal.SIG{name})\n"
+        "import virtual_nitrokey.cli.run as run\n"
+        "run.subprocess = type('Module', (), {'Popen': Popen})\n"
+    )
+    script = f"trap 'exit 5' {name}; echo ready; while :; do sleep 0.01; done"
+    assert program.run("run", "--", "bash", "-c", script, prelude=early).returncode == 5
+
+
 # -- commands to a rig -----------------------------------------------------------------------------------
 
 
