@@ -106,8 +106,8 @@ def _run_command(command: Sequence[str], added: Mapping[str, str], control: Cont
         # A terminal sends SIGINT to the command as well: it is the command that decides what that means.
         signal.signal(signal.SIGINT, lambda *_: None)
         signal.signal(signal.SIGTERM, lambda *_: process.terminate())
-        for number in early:
-            process.send_signal(number)  # twice for the command at worst, and as what it was
+        for missed in early:
+            process.send_signal(missed)  # twice for the command at worst, and as what it was
         threading.Thread(target=_terminate_on_request, args=[process, control], daemon=True).start()
         code = process.wait()
     return 128 - code if code < 0 else code
