@@ -1,0 +1,1 @@
+"""Go templates as the configuration files use them (spec: configure.md, section 3)."""

@@ -1,0 +1,32 @@
+"""How much a template may ask for: whoever writes a configuration file must not stop the process.
+
+The evaluator counts steps and output. A function whose result is not bounded by the size of what it is given
+asks here before it makes it.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from bank_vaults.templating.errors import FunctionError
+
+MAX_TEXT: Final = 64 * 1024 * 1024
+"""Characters of one text and of a whole output."""
+MAX_ITEMS: Final = 1_000_000
+"""Elements of one list."""
+MAX_STEPS: Final = 5_000_000
+"""Nodes of the tree that one rendering may visit."""
+MAX_DEPTH: Final = 200
+"""Templates that call one another, and constructs within one another."""
+
+
+def text_of(length: int) -> None:
+    """A text of that length is about to be made. Raises FunctionError where it is too long."""
+    if length > MAX_TEXT:
+        raise FunctionError(f"the result would have {length} characters, more than {MAX_TEXT}")
+
+
+def items_of(count: int) -> None:
+    """A list of that many elements is about to be made. Raises FunctionError where it is too long."""
+    if count > MAX_ITEMS:
+        raise FunctionError(f"the result would have {count} elements, more than {MAX_ITEMS}")
