@@ -162,10 +162,11 @@ class Token:
         """Find the token and log in. Raises SelectionError, PinRefusedError, PinMemoryError."""
         self.release()
         choice = choose_token(self.candidates(), access.criteria)
+        memory = self._permitted(choice.candidate.token, access)  # first: it knows a blank token, too
         slot = choice.candidate.slot
         self._slot = slot
         self._session = self._module.open_session(slot, read_write=True)
-        self._login(choice.candidate.token, access)
+        self._login(choice.candidate.token, memory, access)
         return choice
 
     def bind(self, access: Access) -> Bound:
@@ -232,18 +233,22 @@ class Token:
         """Destroy one data object."""
         self._module.destroy_object(self._session, handle)
 
-    def _login(self, token: TokenInfo, access: Access) -> None:
-        named = f"token {plain_label(token.label)!r} (serial {token.serial})"
-        state = PinState(token.flags, token.shortest_pin, token.longest_pin)
+    def _permitted(self, token: TokenInfo, access: Access) -> PinMemory:
+        """What is remembered of the token, after the guard has let the PIN pass."""
+        state = _pin_state(token)
         memory = pin.settle(self._memory.recall(token.serial), state)
         pin.may_try(
             state,
             memory,
             access.pin,
-            token=named,
+            token=_named(token),
             allow_final_try=access.allow_final_try,
             again=access.again,
         )
+        return memory
+
+    def _login(self, token: TokenInfo, memory: PinMemory, access: Access) -> None:
+        state, named = _pin_state(token), _named(token)
         try:
             self._memory.remember(token.serial, pin.begin(memory, state, access.pin))
         except OSError as error:
@@ -350,3 +355,11 @@ class Token:
         with suppress(AttributeTypeInvalidError):
             return self._module.attribute(self._session, handle, attribute)
         return b""
+
+
+def _pin_state(token: TokenInfo) -> PinState:
+    return PinState(token.flags, token.shortest_pin, token.longest_pin)
+
+
+def _named(token: TokenInfo) -> str:
+    return f"token {plain_label(token.label)!r} (serial {token.serial})"

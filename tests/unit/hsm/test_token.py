@@ -65,8 +65,8 @@ def test_a_bind_lists_finds_opens_and_logs_in_between_two_records(place: Place) 
         "C_GetSlotList",
         "C_GetSlotInfo",
         "C_GetTokenInfo",
-        "C_OpenSession",
         "recall",
+        "C_OpenSession",
         "remember the attempt",
         "C_Login",
         "remember",
@@ -80,7 +80,14 @@ def test_the_way_back_closes_all_sessions_before_it_begins_anew(place: Place) ->
     place.module.calls.clear()
     place.token.bind(ACCESS)
     assert place.module.calls[:2] == ["C_CloseAllSessions", "C_GetSlotList"]
-    assert since(place.module.calls, "C_OpenSession")[1:4] == ["recall", "remember the attempt", "C_Login"]
+    assert since(place.module.calls, "recall")[1:4] == ["C_OpenSession", "remember the attempt", "C_Login"]
+
+
+def test_a_blank_token_is_named_as_such_although_no_session_opens_on_it(place: Place) -> None:
+    place.stick.flags = TokenFlag.LOGIN_REQUIRED
+    place.module.fail("C_OpenSession", "CKR_TOKEN_NOT_RECOGNIZED")
+    with pytest.raises(PinRefusedError, match="has no user PIN yet: initialise it first"):
+        place.token.bind(ACCESS)
 
 
 def test_a_login_that_only_seems_to_last_is_doubt_and_gone_at_the_next_bind(place: Place) -> None:
