@@ -16,11 +16,11 @@ import stat
 from collections.abc import Iterator
 
 from bank_vaults.domain.settings import Settings
+from bank_vaults.keystores import atomic
 from bank_vaults.keystores.base import AlreadyExistsError, NotFoundError, StoreDescription, StoreError
 
 log = logging.getLogger(__name__)
 
-_TEMPORARY = ".bank-vaults-"
 _LONGEST_VALUE = 1 << 20
 
 
@@ -89,7 +89,7 @@ class FileStore:
                 os.link(temporary, self._path(name), follow_symlinks=False)
             except FileExistsError:
                 # It may be our own, of a try that failed after the link; who reads it must be sure of it.
-                self._sync_directory()
+                atomic.sync(self._directory)
                 raise AlreadyExistsError(f"the file store already has a value {name!r}") from None
             except OSError as error:
                 if error.errno in (errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS):
@@ -105,7 +105,7 @@ class FileStore:
         with _explained("delete", name):
             with contextlib.suppress(FileNotFoundError):  # of the file; a missing directory fails the sync
                 os.unlink(self._path(name))
-            self._sync_directory()
+            atomic.sync(self._directory)
 
     def list(self) -> frozenset[str]:
         """The names of all plain files, without unfinished temporary ones."""
@@ -113,7 +113,7 @@ class FileStore:
             return frozenset(
                 entry.name
                 for entry in entries
-                if entry.is_file(follow_symlinks=False) and not entry.name.startswith(_TEMPORARY)
+                if entry.is_file(follow_symlinks=False) and not entry.name.startswith(atomic.TEMPORARY)
             )
 
     def prepare(self) -> None:
@@ -152,30 +152,8 @@ class FileStore:
     def _written(self, name: str, value: bytes) -> Iterator[str]:
         """A durable temporary file with the value; the directory is synced after the body moved it away."""
         self._path(name)  # refuses a name that cannot be one
-        temporary = self._path(f"{_TEMPORARY}{os.getpid()}-{os.urandom(8).hex()}")
-        with _explained("write", name):
-            try:
-                descriptor = os.open(
-                    temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600
-                )
-                with open(descriptor, "wb", buffering=0) as file:
-                    os.fchmod(descriptor, 0o600)  # whatever the umask says
-                    left = memoryview(value)
-                    while left:
-                        left = left[file.write(left) :]
-                    os.fsync(descriptor)
-                yield temporary
-                self._sync_directory()
-            finally:
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(temporary)
-
-    def _sync_directory(self) -> None:
-        descriptor = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        with _explained("write", name), atomic.written(self._directory, value) as temporary:
+            yield temporary
 
 
 @functools.cache

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from bank_vaults.domain import names
+from bank_vaults.keystores import atomic
 from bank_vaults.keystores import file as file_module
 from bank_vaults.keystores.base import AlreadyExistsError, NotFoundError, StoreError
 from bank_vaults.keystores.file import FileStore
@@ -59,7 +60,8 @@ def _steps(monkeypatch: pytest.MonkeyPatch, on_step: Callable[[str], None]) -> N
     def open_file(*args: Any, **options: Any) -> Any:
         return _Writing(builtins.open(*args, **options), on_step)
 
-    monkeypatch.setattr(file_module, "open", open_file, raising=False)
+    for module in (atomic, file_module):
+        monkeypatch.setattr(module, "open", open_file, raising=False)
 
 
 class _Writing:
