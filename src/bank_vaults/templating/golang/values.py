@@ -23,6 +23,7 @@ character is put together again by ``text``.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any, ClassVar, Final
 
 Value = Any
@@ -84,7 +85,12 @@ class Map(dict[str, Value]):
 
 
 class Object:
-    """A value of a Go type with methods or fields; what it has, a template can reach by ``.Name``."""
+    """A value of a Go type with methods or fields; what it has, a template can reach by ``.Name``.
+
+    An integer with methods (``time.Duration``, ``time.Month``) is both ``Sized`` and ``Object``: it is calculated
+    with and compared by its number and printed by ``go_string``. What turns into JSON in its own way has the
+    method ``MarshalJSON``, which answers ``bytes``.
+    """
 
     go_type: ClassVar[str]
     """As ``%T`` prints it: ``time.Time``, ``*semver.Version``."""
@@ -102,6 +108,15 @@ class Object:
     def go_string(self) -> str:
         """What ``%v`` prints: the answer of ``Error`` or ``String``, or the fields in braces."""
         raise NotImplementedError
+
+
+Methods = Mapping[str, tuple[str, Callable[..., Value]]]
+"""Methods by name: Go signature with all results, ``func() (string, int)``, and what is called."""
+
+
+def bound(receiver: Object, methods: Methods) -> Methods:
+    """Methods of a type, whose functions take the receiver first, as those of one value."""
+    return {name: (written, partial(call, receiver)) for name, (written, call) in methods.items()}
 
 
 def type_of(value: Value) -> str:
