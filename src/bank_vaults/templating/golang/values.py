@@ -88,8 +88,8 @@ class Object:
     """A value of a Go type with methods or fields; what it has, a template can reach by ``.Name``.
 
     An integer with methods (``time.Duration``, ``time.Month``) is both ``Sized`` and ``Object``: it is
-    calculated with and compared by its number and printed by ``go_string``. What turns into JSON in its own way
-    has the method ``MarshalJSON``, which answers ``bytes``.
+    calculated with and compared by its number, and printed by ``go_string``. What turns into JSON in its own
+    way has the method ``MarshalJSON``, which answers ``bytes``.
     """
 
     go_type: ClassVar[str]
