@@ -280,7 +280,7 @@ def test_the_rig_is_run_as_asked_and_its_failure_is_told(
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_while_the_command_starts_ends_it(
+def test_a_signal_while_the_command_starts_ends_it_as_what_it_was(
     rig: Rig, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     start = subprocess.Popen
@@ -298,7 +298,7 @@ def test_a_signal_while_the_command_starts_ends_it(
             code = run_module._run_command(["sleep", "3600"], {}, control)
     finally:
         control.stop()
-    assert code == 128 + signal.SIGTERM
+    assert code == 128 + number
 
 
 # -- commands to a rig -----------------------------------------------------------------------------------
