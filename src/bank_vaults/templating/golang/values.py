@@ -11,6 +11,7 @@ int64, uint8, …             subclasses of ``Sized``
 []byte                      ``bytes``
 []interface {}              ``list``
 []string, []int, …          ``Slice`` with its ``element`` type
+a nil slice                 ``NilSlice``, of ``[]interface {}`` too
 map[string]interface {}     ``dict``
 map[string]string, …        ``Map`` with its ``element`` type
 everything with methods     subclasses of ``Object``: times, durations, versions, certificates, errors
@@ -72,6 +73,15 @@ class Slice(list[Value]):
     def __init__(self, items: Iterable[Value], element: str) -> None:
         super().__init__(items)
         self.element = element
+
+
+class NilSlice(Slice):
+    """A nil slice: empty like others, but ``null`` in JSON and deeply equal to nil slices only."""
+
+    __slots__ = ()
+
+    def __init__(self, element: str) -> None:
+        super().__init__((), element)
 
 
 class Map(dict[str, Value]):
