@@ -89,7 +89,10 @@ def explained(error: Exception, source: str) -> YamlError:
     """What PyYAML says of ``source``, as our error."""
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
         mark = error.problem_mark
-        return YamlError(error.problem or "this is no YAML", mark.line + 1, mark.column + 1)
+        sentence = error.problem or "this is no YAML"
+        if sentence.startswith("but "):
+            sentence = f"{error.context}, {sentence}"
+        return YamlError(sentence, mark.line + 1, mark.column + 1)
     position = getattr(error, "position", getattr(error, "start", 0))
     reason = str(getattr(error, "reason", error))
     if isinstance(error, UnicodeEncodeError):
@@ -160,7 +163,7 @@ class _Reader:
 def _scalar(node: yaml.ScalarNode) -> Value:
     kind, written = node.tag.removeprefix(_TAG), node.value
     match kind:
-        case "str" | "!" | "timestamp" | "merge":
+        case "str" | "timestamp" | "merge":
             return written
         case "null" if _NULL.fullmatch(written):
             return None
@@ -206,7 +209,7 @@ def _binary(node: yaml.ScalarNode) -> str:
 
 
 def _expect(node: yaml.Node, kind: str) -> None:
-    if node.tag not in (_TAG + kind, "!"):
+    if node.tag != _TAG + kind:
         raise _at(node, f"the tag {node.tag} is unknown")
 
 

@@ -1,0 +1,33 @@
+"""From the text of a template, or of a document full of them, to what it renders to."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from bank_vaults.templating import own, template
+from bank_vaults.templating.own.sources import Sources
+
+DELIMITERS: Final = ("${", "}")
+TEXT: Final = "text"
+SCALAR: Final = "scalar"
+
+
+def render(
+    source: str, sources: Sources, *, delimiters: tuple[str, str] = DELIMITERS, mode: str = TEXT
+) -> str:
+    """The rendered text; bytes that are no UTF-8 are surrogates, before and after.
+
+    With the mode ``scalar`` each text of the JSON or YAML document is a template of its own
+    (``templating.scalar``). Raises TemplateError.
+    """
+    functions = own.functions(sources)
+    data = sources.data()
+
+    def rendered(text: str) -> str:
+        return template.parse(text, name="config", delimiters=delimiters, functions=functions).render(data)
+
+    if mode == TEXT:
+        return rendered(source)
+    from bank_vaults.templating import scalar  # only in this mode
+
+    return scalar.render(source, delimiters[0], rendered)
