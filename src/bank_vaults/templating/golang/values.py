@@ -106,6 +106,8 @@ class Object:
     """As ``%T`` prints it: ``time.Time``, ``*semver.Version``."""
     kind: ClassVar[str]
     """As ``reflect`` names it: ``struct``, ``ptr``, ``int64``."""
+    comparable: ClassVar[bool] = True
+    """Has Go ``==`` for it? Not for what has a list or map in it."""
 
     def fields(self) -> Mapping[str, Value]:
         """Exported fields by name."""
