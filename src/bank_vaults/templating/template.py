@@ -26,7 +26,8 @@ class Data(Object):
     comparable: ClassVar[bool] = False
 
     def __init__(self, environment: Mapping[str, str]) -> None:
-        self._environment = Map(environment, "string")
+        # A map of one's own, as one that refuses names, stays what it is.
+        self._environment = environment if isinstance(environment, Map) else Map(environment, "string")
 
     def fields(self) -> Mapping[str, Value]:
         return {"Env": self._environment}

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from bank_vaults.templating.functions import Function, Lookup
-from bank_vaults.templating.own.sources import Data, Sources
+from bank_vaults.templating.own.sources import Sources
 
 
 def functions(sources: Sources) -> Lookup:
@@ -33,4 +33,4 @@ def _guarded(function: Function, sources: Sources) -> Function:
     return function._replace(call=call)
 
 
-__all__ = ["Data", "Sources", "functions"]
+__all__ = ["Sources", "functions"]

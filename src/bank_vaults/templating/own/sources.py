@@ -11,9 +11,10 @@ from typing import Any, Final, Protocol
 
 from bank_vaults.templating.errors import FunctionError
 from bank_vaults.templating.functions import Lookup, table
-from bank_vaults.templating.golang.values import Map, Object, Value, text
+from bank_vaults.templating.golang.values import Map, Value, text
 from bank_vaults.templating.own.files import read_file
 from bank_vaults.templating.policy import Policy
+from bank_vaults.templating.template import Data
 
 _log = logging.getLogger(__name__)
 
@@ -200,25 +201,6 @@ class Sources:
     @staticmethod
     def _tell(level: int, sentence: str, **fields: str) -> None:
         _log.log(level, sentence, extra={"fields": fields})
-
-
-class Data(Object):
-    """What a template is given."""
-
-    go_type = "Data"
-    kind = "struct"
-
-    def __init__(self, environment: Map) -> None:
-        self._fields = {"Env": environment}
-
-    def fields(self) -> Mapping[str, Value]:
-        """``Env``."""
-        return self._fields
-
-    def go_string(self) -> str:
-        """The fields in braces."""
-        members = " ".join(f"{name}:{value}" for name, value in sorted(self._fields["Env"].items()))
-        return f"{{map[{members}]}}"
 
 
 class _Environment(Map):
