@@ -9,8 +9,8 @@ from bank_vaults.templating.golang.values import (
     Int32,
     Int64,
     Map,
+    NilSlice,
     Object,
-    Slice,
     Uint8,
     Uint32,
     Uint64,
@@ -56,12 +56,10 @@ def zero(wanted: str) -> Value:
         return {}
     if wanted.startswith("map[string]"):
         return Map({}, wanted.removeprefix("map[string]"))
-    if wanted == "[]interface {}":
-        return []
     if wanted == "[]uint8":
         return b""
     if wanted.startswith("[]"):
-        return Slice([], wanted.removeprefix("[]"))
+        return NilSlice(wanted.removeprefix("[]"))
     return _ZEROS.get(wanted)
 
 

@@ -1,8 +1,8 @@
 """From the text of a template to tokens.
 
 Text outside of actions is found with ``str.find`` and never looked at character by character. What is
-wrong is a token of its own, ERROR with the message as its value, because the parser may find an earlier mistake
-first.
+wrong is a token of its own, ERROR with the message as its value, because the parser may find an earlier
+mistake first.
 """
 
 from __future__ import annotations
