@@ -88,8 +88,14 @@ COMMANDS = {
             "template",
             "Render files from templates.",
             "Each --template is a source and a destination with a colon between. Where VAULT_LOCAL_CONFIG is "
-            "set, its text is rendered to --file instead. Not built yet: the flags are checked.",
-            ("template -template /tmp/vault-config.json:/vault/config/vault.json",),
+            "set, its text is rendered to --file instead. A file is replaced as a whole, or stays as it was. "
+            "Ends with 0; with 1 at the first template that cannot be read, rendered or written. "
+            "docs/templates.md tells the language.",
+            (
+                "template -template /tmp/vault-config.json:/vault/config/vault.json",
+                "bank-vaults template --template vault.json.in:vault.json --mode 0600 --template-mode scalar",
+                "bank-vaults template --template vault.json.in:vault.json --check",
+            ),
             Words.IGNORED,
         ),
         Command(

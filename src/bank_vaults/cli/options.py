@@ -321,8 +321,24 @@ OPTIONS: tuple[Option, ...] = (
         _text("delims", "left and right delimiter with a colon between", "${:}"),
         _path("file", "file to write if VAULT_LOCAL_CONFIG is set", "/vault/config/vault.json"),
         # BANK_VAULTS_MODE is the kind of key store, for all commands.
-        Option("mode", Kind.FILE_MODE, 0o640, "mode of the written files", variable=PREFIX + "TEMPLATE_MODE"),
+        Option("mode", Kind.FILE_MODE, 0o640, "mode of the written files", variable=PREFIX + "FILE_MODE"),
+        _boolean("check", "render, and write nothing"),
         commands=frozenset({"template"}),
+    ),
+    *_section(
+        "Templates",
+        _text(
+            "template-mode",
+            "what is a template: the whole text, or each scalar of YAML or JSON on its own",
+            "text",
+            choices=("text", "scalar"),
+        ),
+        _list(
+            "template-allow",
+            "all that templates may read, as env:VAULT_* or file:/etc/tls",
+        ),
+        _list("template-deny", "what templates may not read or call, as env:*_KEY or function:file"),
+        commands=frozenset({"template", "configure"}),
     ),
     *_section(
         "Output",

@@ -56,6 +56,8 @@ def resolve(command: str, flags: Flags, environ: Mapping[str, str]) -> Resolutio
                 )
         elif not option.twin_of:
             values[option.name] = _value(option, flags, environ)
+            if option.kind is Kind.FILE_MODE:
+                remarks += _remarks_on_mode(option, flags, environ)
     settings = Settings(values)
     if command in ("init", "unseal"):
         check_shares(settings.integer("secret-shares"), settings.integer("secret-threshold"))
@@ -85,6 +87,19 @@ def _value(option: Option, flags: Flags, environ: Mapping[str, str]) -> Value:
         return _parsed(option, texts, environment=environment)
     except ValueError as error:
         raise UsageError(f"{source}: {error}") from None
+
+
+def _remarks_on_mode(option: Option, flags: Flags, environ: Mapping[str, str]) -> list[Remark]:
+    """The original took a mode without a leading 0 for a decimal number."""
+    given = flags.get(option.name) or (environ.get(option.variable, ""),)
+    if not given[-1] or given[-1].startswith("0"):
+        return []
+    meant = f"0{int(given[-1], 8):o}"
+    return [
+        Remark(
+            "a file mode without a leading 0 is read as octal", {"flag": f"--{option.name}", "mode": meant}
+        )
+    ]
 
 
 def _parsed(option: Option, texts: Sequence[str], *, environment: bool) -> Value:

@@ -1,20 +1,65 @@
-"""``template``: the flags are there and checked, the work is not built yet."""
+"""``template``: render files from templates (docs/templates.md)."""
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import logging
+import os
+import stat
+from collections.abc import Iterator
+
 from bank_vaults.cli.errors import UsageError
-from bank_vaults.cli.output import complain
 from bank_vaults.domain.exitcodes import ExitCode
+from bank_vaults.domain.secrets import Secret
 from bank_vaults.domain.settings import Settings
+from bank_vaults.keystores import atomic
+from bank_vaults.templating.errors import TemplateError
+from bank_vaults.templating.own.sources import Sources
+from bank_vaults.templating.policy import Policy, policy
+from bank_vaults.templating.render import render
+
+log = logging.getLogger(__name__)
+
+_LOCAL_CONFIG = "VAULT_LOCAL_CONFIG"
+_LARGEST_TEMPLATE = 64 * 1024 * 1024
+_WRITTEN_IN_PLACE = ("/dev/", "/proc/")
+
+_secrets: list[Secret] = []
+"""What templates have read: masked in the log as long as it is here."""
 
 
 def run(settings: Settings) -> int:
-    """Check the flags and say so. Raises UsageError."""
-    parse_delimiters(settings.text("delims"))
-    for pair in settings.items("template"):
-        parse_pair(pair)
-    complain("Error: template is not built yet")
-    return ExitCode.FAILURE
+    """Render everything, in its order; the first error ends it. Raises UsageError."""
+    delimiters = parse_delimiters(settings.text("delims"))
+    pairs = [parse_pair(pair) for pair in settings.items("template")]
+    with Sources(os.environ, template_policy(settings), register_secret) as sources:
+        try:
+            for source, text, destination in _work(settings, pairs):
+                rendered = _rendered(settings, source, text, delimiters, sources)
+                if settings.flag("check"):
+                    log.info("a template renders", extra={"fields": {"template": source}})
+                else:
+                    write(destination, rendered, settings.integer("mode"))
+                    fields = {"template": source, "file": destination}
+                    log.info("a file is written from its template", extra={"fields": fields})
+        except WorkError as failure:
+            log.error(str(failure))
+            return ExitCode.FAILURE
+    return ExitCode.OK
+
+
+def template_policy(settings: Settings) -> Policy:
+    """The policy that the flags make. Raises UsageError."""
+    try:
+        return policy(settings.items("template-allow"), settings.items("template-deny"))
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+
+
+def register_secret(text: str) -> None:
+    """Mask a text in everything that this process logs from now on."""
+    _secrets.append(Secret(text.encode("utf-8", "surrogateescape")))
 
 
 def parse_pair(text: str) -> tuple[str, str]:
@@ -32,3 +77,100 @@ def _halves(text: str, flag: str, accepted: str) -> tuple[str, str]:
     if not left or not right or ":" in right:
         raise UsageError(f"{flag}: {text!r} is not {accepted}")
     return left, right
+
+
+class WorkError(Exception):
+    """A file cannot be read, rendered or written; the text says which, and why."""
+
+
+def _work(settings: Settings, pairs: list[tuple[str, str]]) -> Iterator[tuple[str, str, str]]:
+    """Name and text of each template, read when its turn comes, and its destination."""
+    if local := os.environ.get(_LOCAL_CONFIG):
+        if pairs:
+            log.warning(f"--template is ignored: {_LOCAL_CONFIG} is set")
+        yield _LOCAL_CONFIG, local, settings.text("file")
+        return
+    if not pairs:
+        log.warning(f"there is nothing to render: no --template is given, and {_LOCAL_CONFIG} is not set")
+    for source, destination in pairs:
+        yield source, _read(source), destination
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, "rb") as file:
+            content = file.read(_LARGEST_TEMPLATE + 1)
+    except (OSError, ValueError) as error:
+        raise WorkError(f"the template {path!r} cannot be read: {_reason(error)}") from None
+    if len(content) > _LARGEST_TEMPLATE:
+        raise WorkError(f"the template {path!r} is bigger than 64 MiB")
+    return content.decode("utf-8", "surrogateescape")
+
+
+def _rendered(
+    settings: Settings, source: str, text: str, delimiters: tuple[str, str], sources: Sources
+) -> bytes:
+    try:
+        rendered = render(text, sources, delimiters=delimiters, mode=settings.text("template-mode"))
+    except TemplateError as error:
+        raise WorkError(f"the template {source!r} cannot be rendered: {error}") from None
+    return rendered.encode("utf-8", "surrogateescape")
+
+
+def write(path: str, content: bytes, mode: int) -> None:
+    """Replace the file at ``path`` as a whole, or leave it untouched. Raises WorkError.
+
+    The new file has the mode before its first byte. Owner and group of an old one are kept, and a symbolic
+    link goes on to lead to the file. Devices and pipes are written to.
+    """
+    try:
+        old = _stat(path)
+        if path.startswith(_WRITTEN_IN_PLACE) or (old and not stat.S_ISREG(old.st_mode)):
+            _write_in_place(path, content)
+            return
+        target = os.path.realpath(path)
+        owner = None
+        if old and (old.st_uid, old.st_gid) != (os.geteuid(), os.getegid()):
+            owner = old.st_uid, old.st_gid
+        try:
+            _replace(target, content, mode, owner)
+        except PermissionError:
+            if owner is None:
+                raise
+            _replace(target, content, mode, None)
+            log.warning("owner and group of a file could not be kept", extra={"fields": {"file": path}})
+    except (OSError, ValueError) as error:
+        raise WorkError(
+            f"the file {path!r} cannot be written: {_reason(error)}{_hint(path, error)}"
+        ) from None
+
+
+def _replace(target: str, content: bytes, mode: int, owner: tuple[int, int] | None) -> None:
+    with atomic.written(os.path.dirname(target), content, mode, owner) as temporary:
+        os.rename(temporary, target)
+
+
+def _stat(path: str) -> os.stat_result | None:
+    with contextlib.suppress(FileNotFoundError):
+        return os.stat(path)
+    return None
+
+
+def _write_in_place(path: str, content: bytes) -> None:
+    with open(os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOCTTY), "wb") as file:
+        file.write(content)
+
+
+def _reason(error: Exception) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
+def _hint(path: str, error: Exception) -> str:
+    if not isinstance(error, OSError):
+        return ""
+    directory = os.path.dirname(os.path.realpath(path))
+    if error.errno in (errno.ENOENT, errno.ENOTDIR) and not os.path.isdir(directory):
+        return f"; the directory {directory!r} is missing"
+    if error.errno == errno.EBUSY:
+        return "; it is a mount of its own and cannot be replaced: mount its directory"
+    return ""

@@ -298,7 +298,7 @@ def test_main_and_template_are_the_console_scripts(
     with pytest.raises(SystemExit) as end:
         main.template()
     assert end.value.code == ExitCode.FAILURE
-    assert "template is not built yet" in capsys.readouterr().err
+    assert "the template 'a' cannot be read: No such file or directory" in capsys.readouterr().err
 
 
 def test_configure_checks_its_flags_and_says_that_it_is_not_built() -> None:

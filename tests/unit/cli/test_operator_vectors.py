@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
@@ -171,7 +172,10 @@ def test_the_arguments_of_the_configurer_mean_what_they_say(cli: Cli, files: lis
     assert settings.items("vault-config-file") == (tuple(files[1::2]) or ("vault-config.yml",))
 
 
-def test_the_arguments_of_the_init_container_are_understood(cli: Cli) -> None:
-    outcome = cli("-template", "/tmp/vault-config.json:/vault/config/vault.json", program="template")
-    assert outcome.stderr == "Error: template is not built yet\n"
-    assert outcome.code == 1
+def test_the_arguments_of_the_init_container_are_understood(cli: Cli, tmp_path: Path) -> None:
+    source, target = tmp_path / "vault-config.json", tmp_path / "vault.json"
+    source.write_text('{"api_addr": "${ .Env.VAULT_API_ADDR }"}')
+    environment = {"VAULT_API_ADDR": "https://vault:8200"}
+    outcome = cli("-template", f"{source}:{target}", program="template", env=environment)
+    assert outcome.code == 0
+    assert target.read_text() == '{"api_addr": "https://vault:8200"}'

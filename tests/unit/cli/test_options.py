@@ -88,6 +88,9 @@ OWN_DEFAULTS: dict[str, dict[str, Value]] = {
     "configure": {
         "vault-config-file": ("vault-config.yml",),
         "fatal": False,
+        "template-mode": "text",
+        "template-allow": (),
+        "template-deny": (),
         "unseal-period": 5.0,
         "metrics-address": ":9091",
         "disable-metrics": False,
@@ -144,7 +147,7 @@ def test_each_variable_is_the_flag_in_capitals_with_one_exception() -> None:
     for option in OPTIONS:
         usual = "BANK_VAULTS_" + option.name.upper().replace("-", "_")
         template_mode = option.name == "mode" and option.commands == {"template"}
-        assert option.variable == ("BANK_VAULTS_TEMPLATE_MODE" if template_mode else usual)
+        assert option.variable == ("BANK_VAULTS_FILE_MODE" if template_mode else usual)
 
 
 def test_no_command_has_two_flags_or_variables_of_one_name() -> None:

@@ -346,6 +346,7 @@ def test_an_unknown_variable_like_no_other_is_remarked_without_suggestion() -> N
     [
         "BANK_VAULTS_FAILPOINT",
         "BANK_VAULTS_RAFT",
+        "BANK_VAULTS_FILE_MODE",
         "BANK_VAULTS_TEMPLATE_MODE",
         "BANK_VAULTS_SERVICE_HOST",
         "BANK_VAULTS_SERVICE_PORT",
@@ -358,3 +359,16 @@ def test_an_unknown_variable_like_no_other_is_remarked_without_suggestion() -> N
 )
 def test_known_variables_and_those_that_kubernetes_sets_are_not_remarked(name: str) -> None:
     assert resolve("version", {}, {name: "tcp://10.0.0.1:9091"}).remarks == ()
+
+
+@pytest.mark.parametrize("given", ["640", "0o640", "0640"])
+def test_a_file_mode_is_octal_and_one_without_a_leading_zero_is_remarked(given: str) -> None:
+    for flags, environ in (({"mode": [given]}, {}), ({}, {"BANK_VAULTS_FILE_MODE": given})):
+        resolution = resolve("template", flags, environ)
+        assert resolution.settings.integer("mode") == 0o640
+        said = [dict(remark.fields) for remark in resolution.remarks]
+        assert said == ([] if given.startswith("0") else [{"flag": "--mode", "mode": "0640"}])
+
+
+def test_the_usual_file_mode_is_not_remarked() -> None:
+    assert resolve("template", {}, {}).remarks == ()
