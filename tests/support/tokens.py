@@ -19,7 +19,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from tests.support import opencryptoki
+from tests.support import kryoptic, opencryptoki
 from tests.support.binaries import MissingBinary
 from tests.support.opencryptoki import Opencryptoki
 from tests.support.opensc import OpenSC, all_opensc
@@ -255,16 +255,29 @@ class _OpencryptokiKind:
         assert module is not None
         with Opencryptoki(directory / "opencryptoki") as daemon:
             token = Token(module, self._opensc, {}, directory, prefix=daemon.prefix)
-            security = ("--so-pin", opencryptoki.SO_PIN)
-            for arguments in (
-                ("--init-token", "--slot", "3", "--label", LABEL, *security),
-                ("--init-pin", "--pin", PIN, "--login", "--login-type", "so", *security),
-            ):
-                answer = token._tool(*arguments)
-                assert answer.returncode == 0, answer.stderr
+            _initialise(token, "3", opencryptoki.SO_PIN)
             if keyed:
                 _generate(token, "rsa:2048")
             yield token
+
+
+class _KryopticKind:
+    name = "kryoptic"
+    locks, many, rsa = False, True, True  # it locks, after ten
+
+    def __init__(self, opensc: OpenSC) -> None:
+        self._opensc = opensc
+
+    @contextmanager
+    def lend(self, directory: Path, *, keyed: bool = True, count: int = 1) -> Iterator[Token]:
+        environment = kryoptic.environment(directory / "kryoptic", count)
+        token = Token(kryoptic.module(), self._opensc, environment, directory)
+        for slot in map(str, range(count)):
+            _initialise(token, slot, kryoptic.SO_PIN)
+        if keyed:
+            for serial in token.serials:
+                _generate(token, "rsa:2048", serial)
+        yield token
 
 
 class NitrokeyKind:
@@ -311,6 +324,15 @@ class NitrokeyKind:
 _NAMED = ("--label", LABEL, "--pin", PIN, "--so-pin", _SO_PIN)
 
 
+def _initialise(token: Token, slot: str, so_pin: str) -> None:
+    for arguments in (
+        ("--init-token", "--label", LABEL),
+        ("--init-pin", "--pin", PIN, "--login", "--login-type", "so"),
+    ):
+        answer = token._tool("--slot", slot, *arguments, "--so-pin", so_pin)
+        assert answer.returncode == 0, answer.stderr
+
+
 def _generate(token: Token, key_type: str, serial: str | None = None) -> None:
     pair = ("--key-type", key_type, "--label", LABEL, "--id", KEY_ID)
     token.done("--keypairgen", *pair, serial=serial)
@@ -333,6 +355,8 @@ class Offer(NamedTuple):
             return _SoftHsmKind(self.opensc) if there else MissingBinary("softhsm2", "run scripts/setup")
         if self.name == "opencryptoki":
             return opencryptoki.missing() or _OpencryptokiKind(self.opensc)
+        if self.name == "kryoptic":
+            return kryoptic.missing() or _KryopticKind(self.opensc)
         kind = NitrokeyKind(self.opensc, "rsa:2048" if self.rsa else "EC:prime256v1")
         try:
             kind.image()
@@ -349,6 +373,7 @@ def all_tokens() -> tuple[Offer, ...]:
     return (
         Offer("softhsm", system),
         Offer("opencryptoki", system),
+        Offer("kryoptic", system),
         *(Offer(f"nitrokey-{opensc.name}", opensc) for opensc in (system, *newer)),
         Offer(f"nitrokey-p256-{system.name}", system, rsa=False),
     )

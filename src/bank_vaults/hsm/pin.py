@@ -170,7 +170,7 @@ def may_try(
             f"{token} wants its PIN on a PIN pad, where nobody is at an unattended start", Refusal.PIN_PAD
         )
     length = len(pin.reveal_bytes())
-    if not state.shortest <= length <= state.longest:
+    if not may_be_so_long(length, state.shortest, state.longest):
         raise PinRefusedError(
             f"the PIN for {token} has a length that it does not take ({state.shortest} to {state.longest} "
             "bytes); it was not tried",
@@ -197,6 +197,14 @@ def may_try(
             "here: log in once by 'bank-vaults hsm doctor --login' or another tool, which resets the counter",
             Refusal.TRIED_ELSEWHERE,
         )
+
+
+def may_be_so_long(length: int, shortest: int, longest: int) -> bool:
+    """Whether a token that names these limits takes a PIN of so many bytes (PKCS #11 v2.40, CK_TOKEN_INFO).
+
+    Limits that contradict each other, as kryoptic's 8 to 0, say nothing. An empty PIN is none.
+    """
+    return length > 0 and (longest < shortest or shortest <= length <= longest)
 
 
 def _is_known(memory: PinMemory, pin: Secret) -> bool:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from bank_vaults.domain.secrets import Secret
 from bank_vaults.hsm.binding import TokenInfo
 from bank_vaults.hsm.ck import TokenFlag
+from bank_vaults.hsm.pin import may_be_so_long
 from bank_vaults.hsm.selection import TokenCriteria, choose_token, plain_label
 from bank_vaults.hsm.survey import Kind, ObjectView, SlotView, Survey
 
@@ -119,7 +120,7 @@ def _check_wishes(token: TokenInfo, wishes: Wishes) -> None:
         shortest, longest = _SMARTCARD_HSM_PIN
         if wishes.so_pin is not None and not _SMARTCARD_HSM_SO_PIN.fullmatch(wishes.so_pin.reveal_bytes()):
             raise NotPlannedError("the SO-PIN of a SmartCard-HSM is 16 hexadecimal digits")
-    if not shortest <= len(wishes.pin.reveal_bytes()) <= longest:
+    if not may_be_so_long(len(wishes.pin.reveal_bytes()), shortest, longest):
         raise NotPlannedError(f"the user PIN has to have {shortest} to {longest} bytes")
 
 

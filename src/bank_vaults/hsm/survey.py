@@ -115,8 +115,9 @@ def _slot(module: Cryptoki, slot: int) -> SlotView:
         if SlotFlag.TOKEN_PRESENT not in view.info.flags:
             return view
         token = module.token_info(slot)
-        view = view._replace(token=token, mechanisms=tuple(sorted(module.mechanisms(slot))))
-        if TokenFlag.TOKEN_INITIALIZED in token.flags:
+        view = view._replace(token=token)
+        if TokenFlag.TOKEN_INITIALIZED in token.flags:  # some answer nothing else before
+            view = view._replace(mechanisms=tuple(sorted(module.mechanisms(slot))))
             view = view._replace(objects=_objects(module, slot))
     except Pkcs11Error as error:
         return view._replace(error=str(error))

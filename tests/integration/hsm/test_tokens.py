@@ -85,7 +85,7 @@ def empty_token(kind: TokenKind, tmp_path: Path) -> Iterator[Token]:
 def locking_token(kind: TokenKind, token: Token) -> Token:
     """One that locks after three wrong PINs."""
     if not kind.locks:
-        pytest.skip("this token never locks")
+        pytest.skip("this token does not lock after three")
     return token
 
 

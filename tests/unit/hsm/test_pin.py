@@ -89,6 +89,13 @@ def test_a_pin_of_an_impossible_length_is_not_even_tried(pin: str) -> None:
     assert caught.value.reason is Refusal.WRONG_LENGTH
 
 
+def test_limits_that_contradict_each_other_say_nothing_of_a_pin() -> None:
+    unlimited = _state(_OK)._replace(shortest=8, longest=0)
+    may_try(unlimited, PinMemory(), Secret("banzai"), token="t", allow_final_try=False)
+    with pytest.raises(PinRefusedError):
+        may_try(unlimited, PinMemory(), Secret(""), token="t", allow_final_try=False)
+
+
 @pytest.mark.parametrize("flags", [_LOW, _FINAL])
 def test_without_a_memory_a_token_that_counts_a_wrong_pin_is_left_alone(flags: TokenFlag) -> None:
     may_try_unremembered(_state(_OK), token="t", error="read-only")
