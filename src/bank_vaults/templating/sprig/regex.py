@@ -1,0 +1,325 @@
+r"""sprig's regular expressions, by RE2 itself, with Go's own replacement templates and error texts.
+
+RE2 and Go's ``regexp`` share syntax and meaning, but for what is refused here: ``\C``, names of groups
+beyond ASCII (Go has neither) and texts that are no UTF-8 (RE2 would match other parts of them).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
+from typing import Any, Final
+from unicodedata import category
+
+import re2  # type: ignore[import-untyped]
+
+from bank_vaults.templating import limits
+from bank_vaults.templating.errors import FunctionError
+from bank_vaults.templating.golang.strconv import quote
+from bank_vaults.templating.golang.values import NilSlice, Slice, Value, octets, text
+from bank_vaults.templating.sprig.cases import is_stray
+
+_GO_MESSAGES: Final = {
+    "missing ]": "missing closing ]",
+    "missing )": "missing closing )",
+    "no argument for repetition operator": "missing argument to repetition operator",
+    "bad repetition operator": "invalid nested repetition operator",
+    "invalid repetition size": "invalid repeat count",
+    "invalid perl operator": "invalid or unsupported Perl syntax",
+    "invalid named capture group": "invalid named capture",
+    "trailing \\": "trailing backslash at end of expression",
+    "pattern too large - compile failed": "expression too large",
+}
+_PATIENCE: Final = 10.0
+"""Seconds that all matches of one pattern in one text may take."""
+_MAX_WORK: Final = 20_000_000_000
+"""Steps of the pattern times bytes of the text, what one search takes at worst."""
+_SPECIAL: Final = "\\.+*?()|[]{}^$"
+
+
+class _PatternError(FunctionError):
+    """A text is no regular expression of Go's."""
+
+
+_Pattern = Any
+"""A compiled pattern of RE2, which has no types."""
+
+
+@lru_cache(maxsize=64)
+def _compiled(pattern: str) -> _Pattern:
+    try:
+        pattern.encode()
+    except UnicodeEncodeError:
+        part = pattern[next(at for at, each in enumerate(pattern) if is_stray(each)) :]
+        raise _PatternError(f"error parsing regexp: invalid UTF-8: `{part}`") from None
+    options = re2.Options()
+    options.log_errors = False
+    try:
+        compiled = re2.compile(pattern.encode(), options)
+    except re2.error as error:
+        reason, _, part = error.args[0].decode().partition(": ")
+        raise _PatternError(f"error parsing regexp: {_GO_MESSAGES.get(reason, reason)}: `{part}`") from None
+    _refuse_what_go_has_not(pattern)
+    return compiled
+
+
+def _refuse_what_go_has_not(pattern: str) -> None:
+    """Raises _PatternError for what RE2 takes and Go does not; the pattern is good for RE2."""
+    position = 0
+    while position < len(pattern):
+        character = pattern[position]
+        if pattern.startswith("\\Q", position):
+            end = pattern.find("\\E", position)
+            position = len(pattern) if end < 0 else end + 2
+        elif pattern.startswith("\\C", position):
+            raise _PatternError("error parsing regexp: invalid escape sequence: `\\C`")
+        elif character == "\\":
+            position += 2
+        elif character == "[":
+            position = _past_class(pattern, position)
+        elif pattern.startswith(("(?P<", "(?<"), position):
+            group = pattern[position : pattern.find(">", position) + 1]
+            if not group.isascii():
+                raise _PatternError(f"error parsing regexp: invalid named capture: `{group}`")
+            position += len(group)
+        elif character == "{":
+            count, brace, _ = pattern[position + 1 :].partition("}")
+            # RE2 takes what is far too large for literal text.
+            if brace and any(len(each.lstrip("0")) > 4 and _is_number(each) for each in count.split(",", 1)):
+                raise _PatternError(f"error parsing regexp: invalid repeat count: `{{{count}}}`")
+            position += 1
+        else:
+            position += 1
+
+
+def _is_number(string: str) -> bool:
+    return string.isascii() and string.isdigit()
+
+
+def _past_class(pattern: str, position: int) -> int:
+    """Behind the bracket that closes the class of characters which begins there."""
+    position += 2 if pattern.startswith("[^", position) else 1
+    first = True
+    while first or pattern[position] != "]":
+        first = False
+        if pattern[position] == "\\":
+            position += 2
+        elif pattern.startswith("[:", position) and ":]" in pattern[position + 2 :]:
+            position = pattern.index(":]", position + 2) + 2
+        else:
+            position += 1
+    return position + 1
+
+
+def _must_compile(pattern: str) -> _Pattern:
+    """As the functions without ``must`` do it, whose errors name the whole pattern."""
+    try:
+        return _compiled(pattern)
+    except _PatternError as error:
+        raise FunctionError(f"regexp: Compile({_quoted(pattern)}): {error}") from None
+
+
+def _quoted(pattern: str) -> str:
+    """In back-ticks where nothing in it needs an escape."""
+    if any((each < " " and each != "\t") or each in "`\x7f\ufeff" or is_stray(each) for each in pattern):
+        return quote(pattern)
+    return f"`{pattern}`"
+
+
+def _subject(pattern: _Pattern, string: str) -> bytes:
+    """The text for RE2. Raises FunctionError where Go would find something else in it, or it is too long."""
+    try:
+        subject = string.encode()
+    except UnicodeEncodeError:
+        raise FunctionError("regular expressions are for texts in UTF-8 only") from None
+    if pattern.programsize * len(subject) > _MAX_WORK:
+        raise FunctionError("the regular expression is too large for so long a text")
+    return subject
+
+
+def _matches(pattern: _Pattern, subject: bytes, most: int) -> Iterator[Any]:
+    """The matches from left to right; an empty one right behind another does not count.
+
+    Raises FunctionError where that takes too long: the work can grow with the square of the text's length.
+    """
+    deadline = time.monotonic() + _PATIENCE
+    position = 0
+    previous_end = -1
+    found = 0
+    while position <= len(subject) and found != most:
+        if time.monotonic() > deadline:
+            raise FunctionError(f"the regular expression takes more than {_PATIENCE:g} seconds")
+        match = pattern.search(subject, position)
+        if match is None:
+            return
+        start, end = match.span()
+        if start == end == previous_end:
+            position = _next_character(subject, end)
+            continue
+        found += 1
+        yield match
+        previous_end = end
+        position = end if end > start else _next_character(subject, end)
+
+
+def _next_character(subject: bytes, position: int) -> int:
+    position += 1
+    while position < len(subject) and subject[position] & 0xC0 == 0x80:
+        position += 1
+    return position
+
+
+def must_match(pattern: str, string: str) -> bool:
+    """Whether the pattern is found. Raises FunctionError for a pattern that is none, as all with ``must``."""
+    return _is_found(_compiled(pattern), string)
+
+
+def match(pattern: str, string: str) -> bool:
+    """Whether the pattern is found; false where it is none."""
+    try:
+        return must_match(pattern, string)
+    except _PatternError:
+        return False
+
+
+def _is_found(pattern: _Pattern, string: str) -> bool:
+    return pattern.search(_subject(pattern, string)) is not None
+
+
+def _find(pattern: _Pattern, string: str) -> str:
+    found = pattern.search(_subject(pattern, string))
+    return "" if found is None else text(found.group())
+
+
+def _find_all(pattern: _Pattern, string: str, most: int) -> Slice:
+    found: list[str] = []
+    for each in _matches(pattern, _subject(pattern, string), most):
+        limits.items_of(len(found) + 1)
+        found.append(text(each.group()))
+    return Slice(found, "string") if found else NilSlice("string")
+
+
+def _replaced(pattern: _Pattern, string: str, replacement: Callable[[Any], bytes]) -> str:
+    subject = _subject(pattern, string)
+    parts: list[bytes] = []
+    length = 0
+    end = 0
+    for each in _matches(pattern, subject, -1):
+        parts += (subject[end : each.start()], replacement(each))
+        length += len(parts[-1])
+        limits.text_of(length + len(subject))
+        end = each.end()
+    return text(b"".join((*parts, subject[end:])))
+
+
+def _replace_all(pattern: _Pattern, string: str, template: str) -> str:
+    parts = _template_parts(template, pattern.groupindex, pattern.groups)
+
+    def expanded(found: Any) -> bytes:
+        return b"".join(part if isinstance(part, bytes) else found.group(part) or b"" for part in parts)
+
+    return _replaced(pattern, string, expanded)
+
+
+def _replace_all_literal(pattern: _Pattern, string: str, replacement: str) -> str:
+    content = octets(replacement)
+    return _replaced(pattern, string, lambda _: content)
+
+
+def _template_parts(template: str, names: Mapping[bytes, int], groups: int) -> list[bytes | int]:
+    """The template as bytes that stay and numbers of groups to put there; a group there is not is empty."""
+    parts: list[bytes | int] = []
+    while template:
+        before, dollar, template = template.partition("$")
+        parts.append(octets(before))
+        if not dollar:
+            break
+        if template.startswith("$"):
+            parts.append(b"$")
+            template = template[1:]
+            continue
+        name, template = _group_name(template)
+        if not name:
+            parts.append(b"$")
+        elif _is_number(name) and (name == "0" or name[0] != "0"):
+            if len(name) < 9 and int(name) <= groups:
+                parts.append(int(name))
+        elif name.encode() in names:
+            parts.append(names[name.encode()])
+    return parts
+
+
+def _group_name(template: str) -> tuple[str, str]:
+    """The group, plain or in braces, that the template begins with, and what follows; empty for none."""
+    braced = template.startswith("{")
+    start = end = int(braced)
+    while end < len(template) and (
+        template[end] == "_" or category(template[end])[0] == "L" or category(template[end]) == "Nd"
+    ):
+        end += 1
+    if braced and (end == start or template[end : end + 1] != "}"):
+        return "", template
+    return template[start:end], template[end + braced :]
+
+
+def _split(pattern: _Pattern, string: str, most: int) -> Slice:
+    subject = _subject(pattern, string)
+    if most == 0:
+        return NilSlice("string")
+    if pattern.pattern and not subject:
+        return Slice([""], "string")
+    parts: list[str] = []
+    start = end = 0
+    for each in _matches(pattern, subject, most):
+        if len(parts) + 1 == most:
+            break
+        limits.items_of(len(parts) + 1)
+        end = each.start()
+        if each.end():
+            parts.append(text(subject[start:end]))
+        start = each.end()
+    if end != len(subject):
+        parts.append(text(subject[start:]))
+    return Slice(parts, "string")
+
+
+def quote_meta(string: str) -> str:
+    """The text as a pattern that finds just that text."""
+    return "".join("\\" + each if each in _SPECIAL else each for each in string)
+
+
+_Call = Callable[..., Value]
+
+
+def _with_must(call: _Call) -> _Call:
+    def must(pattern: str, *others: Value) -> Value:
+        return call(_compiled(pattern), *others)
+
+    return must
+
+
+def _without_must(call: _Call) -> _Call:
+    """Fails as well, in other words."""
+
+    def plain(pattern: str, *others: Value) -> Value:
+        return call(_must_compile(pattern), *others)
+
+    return plain
+
+
+_BOTH: Final[Mapping[str, _Call]] = {
+    "RegexFindAll": _find_all,
+    "RegexFind": _find,
+    "RegexReplaceAll": _replace_all,
+    "RegexReplaceAllLiteral": _replace_all_literal,
+    "RegexSplit": _split,
+}
+
+FUNCTIONS: Final[Mapping[str, _Call]] = {
+    "regexMatch": match,
+    "mustRegexMatch": must_match,
+    "regexQuoteMeta": quote_meta,
+    **{f"r{name[1:]}": _without_must(call) for name, call in _BOTH.items()},
+    **{f"must{name}": _with_must(call) for name, call in _BOTH.items()},
+}
