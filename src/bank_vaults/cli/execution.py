@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from collections.abc import Mapping, Sequence
 from importlib import import_module
@@ -23,6 +24,7 @@ def execute(line: Run, environ: Mapping[str, str]) -> int:
     for remark in resolution.remarks:
         _log.warning(remark.message, extra={"fields": remark.fields})
     module = import_module(f"bank_vaults.cli.{line.command.replace(' ', '.')}")
+    gc.enable()  # see main
     if COMMANDS[line.command].words is Words.SHELL:
         return int(module.run(settings, _one_shell(line.words)))
     if line.words:

@@ -63,3 +63,22 @@ def test_no_command_on_servers_imports_click(command: str) -> None:
 def test_only_help_and_completion_import_click() -> None:
     assert "click" in loaded(CODE, "help")
     assert "click" in loaded(CODE, "completion", "bash")
+
+
+def test_garbage_is_collected_again_once_the_command_is_imported() -> None:
+    code = (
+        "import gc, json, sys, types\n"
+        "body = types.ModuleType('bank_vaults.cli.unseal')\n"
+        "body.run = lambda settings: print(json.dumps([str(gc.isenabled())])) or 0\n"
+        "sys.modules[body.__name__] = body\n"
+        "sys.argv[1:] = ['unseal']\n"
+        "import bank_vaults.cli.execution\n"
+        "real = bank_vaults.cli.execution.import_module\n"
+        "def watched(name):\n"
+        "    assert not gc.isenabled()\n"
+        "    return real(name)\n"
+        "bank_vaults.cli.execution.import_module = watched\n"
+        "from bank_vaults.cli.main import main\n"
+        "main()\n"
+    )
+    assert loaded(code) == {"True"}
