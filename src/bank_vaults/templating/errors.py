@@ -15,3 +15,7 @@ class FunctionError(Exception):
 
     The evaluator adds position and name: ``error calling fail: …``.
     """
+
+
+class CannotCallError(FunctionError):
+    """Go would not call the function at all; the text is Go's as a whole, without the function's name."""

@@ -108,6 +108,8 @@ class Object:
     """As ``reflect`` names it: ``struct``, ``ptr``, ``int64``."""
     comparable: ClassVar[bool] = True
     """Has Go ``==`` for it? Not for what has a list or map in it."""
+    hidden: ClassVar[frozenset[str]] = frozenset()
+    """Names of fields that are not exported: a template that asks for one is told so."""
 
     def fields(self) -> Mapping[str, Value]:
         """Exported fields by name."""

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from bank_vaults.templating import limits
-from bank_vaults.templating.errors import FunctionError, TemplateError
+from bank_vaults.templating.errors import CannotCallError, FunctionError, TemplateError
 from bank_vaults.templating.functions import Function, signature
 from bank_vaults.templating.golang.printing import sorted_items, text_of
 from bank_vaults.templating.golang.strconv import quote
@@ -323,6 +323,8 @@ class _Rendering:
                     value = self._call(function, node, operands[:1], _MISSING, dot)
             else:
                 fields = value.fields()
+                if name in value.hidden:
+                    raise Failure(f"{name} is an unexported field of struct type {type_of(value)}")
                 if name not in fields:
                     raise Failure(
                         f"can't evaluate field {name} in type {INTERFACE if boxed else type_of(value)}"
@@ -364,6 +366,8 @@ class _Rendering:
             if function is builtins.CALL:
                 raise FunctionError(_not_callable(values[0], operands))
             return call(*values)
+        except CannotCallError as error:
+            raise Failure(str(error)) from None
         except FunctionError as error:
             self.node = node
             raise Failure(f"error calling {name}: {error}") from None

@@ -67,7 +67,7 @@ def to_int64(value: Value) -> int:
     if isinstance(value, float):
         # What the processor gives for a float that has no int64; the comparison is false for NaN.
         return int(value) if -(2.0**63) <= value < 2.0**63 else strconv.MIN_INT64
-    return wrap64(value) if isinstance(value, int) else 0
+    return wrap64(value) if _is_number(value) else 0
 
 
 def to_float64(value: Value) -> float:
@@ -77,7 +77,12 @@ def to_float64(value: Value) -> float:
             return strconv.parse_float(value)
         except strconv.NumError:
             return 0.0
-    return float(value) if isinstance(value, (int, float)) else 0.0
+    return float(value) if _is_number(value) else 0.0
+
+
+def _is_number(value: Value) -> bool:
+    """Whether sprig calculates with it: with a month it does, with a duration it does not."""
+    return isinstance(value, (int, float)) and not (isinstance(value, Object) and value.kind == "int64")
 
 
 def is_empty(value: Value) -> bool:
