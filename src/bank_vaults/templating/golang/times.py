@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from bank_vaults.templating.errors import FunctionError
+from bank_vaults.templating.errors import CannotCallError, FunctionError
 from bank_vaults.templating.golang.calendar import broken_down, day_of_year, seconds_of
 from bank_vaults.templating.golang.durations import SECOND, Duration, saturated
 from bank_vaults.templating.golang.layouts import DAYS, MONTHS, Clock, formatted
@@ -51,6 +51,7 @@ class Time(Object):
 
     go_type = "time.Time"
     kind = "struct"
+    hidden = frozenset({"wall", "ext", "loc"})
     __slots__ = ("_monotonic", "location", "nanosecond", "unix")
 
     def __init__(self, unix: int, nanosecond: int, location: Location, monotonic: int | None = None) -> None:
@@ -188,9 +189,20 @@ def _is_zero(moment: Time) -> bool:
     return moment.unix == _YEAR_ONE and moment.nanosecond == 0
 
 
-def _several(*_: Value) -> Value:
-    """A method with several results, which a template cannot call: its signature says so."""
-    raise FunctionError("a method with several results")
+def _refused(reason: str) -> Callable[[Time], Value]:
+    """A method whose several results a template cannot take."""
+
+    def refuse(_: Time) -> Value:
+        raise CannotCallError(reason)
+
+    return refuse
+
+
+def _second(name: str, go_type: str) -> Callable[[Time], Value]:
+    """A method whose second result, of that type, is no error."""
+    return _refused(
+        f"invalid function signature for {name}: second return value should be error; is {go_type}"
+    )
 
 
 def _unix_in(parts: int) -> Callable[[Time], Int64]:
@@ -204,14 +216,17 @@ _METHODS: Final[Methods] = {
     "After": ("func(time.Time) bool", lambda t, u: t.compared(u) > 0),
     "AppendFormat": ("func([]uint8, string) []uint8", lambda t, b, layout: b + octets(t.shown(layout))),
     "Before": ("func(time.Time) bool", lambda t, u: t.compared(u) < 0),
-    "Clock": ("func() (int, int, int)", _several),
+    "Clock": ("func() (int, int, int)", _refused("function Clock has 3 return values; should be 1 or 2")),
     "Compare": ("func(time.Time) int", Time.compared),
-    "Date": ("func() (int, time.Month, int)", _several),
+    "Date": (
+        "func() (int, time.Month, int)",
+        _refused("function Date has 3 return values; should be 1 or 2"),
+    ),
     "Day": ("func() int", lambda t: t.clock().day),
     "Equal": ("func(time.Time) bool", lambda t, u: t.compared(u) == 0),
     "Format": ("func(string) string", Time.shown),
     "Hour": ("func() int", lambda t: t.clock().hour),
-    "ISOWeek": ("func() (int, int)", _several),
+    "ISOWeek": ("func() (int, int)", _second("ISOWeek", "int")),
     "In": ("func(*time.Location) time.Time", Time.shown_in),
     "IsDST": ("func() bool", lambda t: t.location.at(t.unix).summer),
     "IsZero": ("func() bool", _is_zero),
@@ -235,6 +250,6 @@ _METHODS: Final[Methods] = {
     "Weekday": ("func() time.Weekday", lambda t: Weekday(t.clock().weekday)),
     "Year": ("func() int", lambda t: t.clock().year),
     "YearDay": ("func() int", lambda t: t.clock().day_of_year),
-    "Zone": ("func() (string, int)", _several),
-    "ZoneBounds": ("func() (time.Time, time.Time)", _several),
+    "Zone": ("func() (string, int)", _second("Zone", "int")),
+    "ZoneBounds": ("func() (time.Time, time.Time)", _second("ZoneBounds", "time.Time")),
 }

@@ -31,6 +31,7 @@ class Location(Object):
 
     go_type = "*time.Location"
     kind = "ptr"
+    hidden = frozenset({"name", "zone", "tx", "extend", "cacheStart", "cacheEnd", "cacheZone"})
 
     def __init__(self, name: str, seconds: int) -> None:
         self.name = name

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from bank_vaults.templating.errors import FunctionError
+from bank_vaults.templating.golang import strconv
 from bank_vaults.templating.golang.durations import (
     HOUR,
     LONGEST,
@@ -84,11 +85,11 @@ def duration(value: Value) -> str:
     """So many seconds as a duration; 0s for what is neither a text with a number nor an int64."""
     seconds = 0
     if isinstance(value, str):
-        digits = value[1:] if value[:1] in ("-", "+") else value
-        if digits.isascii() and digits.isdigit() and len(digits.lstrip("0")) <= 19:
-            seconds = int(value)
-            if not -LONGEST - 1 <= seconds <= LONGEST:
-                seconds = 0
+        try:
+            seconds = strconv.parse_int(value)
+        except strconv.NumError as error:
+            if error.reason == strconv.RANGE:
+                seconds = strconv.MIN_INT64 if value.startswith("-") else LONGEST
     elif type(value) is Int64:
         seconds = value
     return duration_of_seconds(seconds).go_string()

@@ -28,6 +28,7 @@ class VersionValue(Object):
 
     go_type = "semver.Version"
     kind = "struct"
+    hidden = frozenset({"major", "minor", "patch", "pre", "metadata", "original"})
 
     def __init__(self, parts: tuple[int, int, int], prerelease: str, metadata: str) -> None:
         self.parts = parts
