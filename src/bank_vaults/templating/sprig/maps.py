@@ -10,7 +10,7 @@ from bank_vaults.templating.golang.values import Map, NilSlice, Slice, Value, oc
 from bank_vaults.templating.sprig.convert import Budget, is_empty, strval
 
 Dict = dict[str, Value]
-"""A ``map[string]interface {}``; a nil map comes as None."""
+"""A ``map[string]interface {}``; a nil map comes as an empty one."""
 
 
 def make_dict(*keys_and_values: Value) -> Dict:
@@ -23,34 +23,31 @@ def make_dict(*keys_and_values: Value) -> Dict:
     return result
 
 
-def get(mapping: Dict | None, key: str) -> Value:
+def get(mapping: Dict, key: str) -> Value:
     """The value of a key, an empty text where there is none."""
-    return (mapping or {}).get(key, "")
+    return mapping.get(key, "")
 
 
-def put(mapping: Dict | None, key: str, value: Value) -> Dict:
-    """The same map, with the key. Raises FunctionError for a nil map."""
-    if mapping is None:
-        raise FunctionError("assignment to entry in nil map")
+def put(mapping: Dict, key: str, value: Value) -> Dict:
+    """The same map, with the key."""
     mapping[key] = value
     return mapping
 
 
-def unset(mapping: Dict | None, key: str) -> Dict | None:
+def unset(mapping: Dict, key: str) -> Dict:
     """The same map, without the key."""
-    if mapping is not None:
-        mapping.pop(key, None)
+    mapping.pop(key, None)
     return mapping
 
 
-def has_key(mapping: Dict | None, key: str) -> bool:
+def has_key(mapping: Dict, key: str) -> bool:
     """Whether there is that key, with whatever value."""
-    return key in (mapping or {})
+    return key in mapping
 
 
-def pluck(key: str, *mappings: Dict | None) -> list[Value]:
+def pluck(key: str, *mappings: Dict) -> list[Value]:
     """What the maps that have the key have there."""
-    return [each[key] for each in mappings if each is not None and key in each]
+    return [each[key] for each in mappings if key in each]
 
 
 def dig(*path: Value) -> Value:
@@ -83,27 +80,27 @@ def _conversion(value: Value, wanted: str) -> str:
     return f"interface conversion: interface {{}} is {given}, not {wanted}"
 
 
-def keys(*mappings: Dict | None) -> Slice:
+def keys(*mappings: Dict) -> Slice:
     """The keys of each map, sorted; Go has them in any order."""
-    return Slice([key for each in mappings for key in sorted(each or {}, key=octets)], "string")
+    return Slice([key for each in mappings for key in sorted(each, key=octets)], "string")
 
 
-def values(mapping: Dict | None) -> list[Value]:
+def values(mapping: Dict) -> list[Value]:
     """The values in the order of their keys; Go has them in any order."""
-    return [] if mapping is None else [mapping[key] for key in sorted(mapping, key=octets)]
+    return [mapping[key] for key in sorted(mapping, key=octets)]
 
 
-def pick(mapping: Dict | None, *wanted: str) -> Dict:
+def pick(mapping: Dict, *wanted: str) -> Dict:
     """A map with those keys only."""
-    return {key: mapping[key] for key in wanted if key in mapping} if mapping else {}
+    return {key: mapping[key] for key in wanted if key in mapping}
 
 
-def omit(mapping: Dict | None, *unwanted: str) -> Dict:
+def omit(mapping: Dict, *unwanted: str) -> Dict:
     """A map without those keys."""
-    return {key: value for key, value in (mapping or {}).items() if key not in unwanted}
+    return {key: value for key, value in mapping.items() if key not in unwanted}
 
 
-def merge(target: Dict | None, *sources: Dict | None) -> Dict:
+def merge(target: Dict, *sources: Dict) -> Dict:
     """The same map, with what it does not have, or has empty, from the others; maps within are merged too.
 
     Raises FunctionError where a map of texts cannot take a value.
@@ -111,7 +108,7 @@ def merge(target: Dict | None, *sources: Dict | None) -> Dict:
     return _all_merged(target, sources, overwrite=False)
 
 
-def merge_overwrite(target: Dict | None, *sources: Dict | None) -> Dict:
+def merge_overwrite(target: Dict, *sources: Dict) -> Dict:
     """The same map, with all that the others have; maps within are merged too.
 
     Raises FunctionError where a map of texts cannot take a value.
@@ -119,13 +116,10 @@ def merge_overwrite(target: Dict | None, *sources: Dict | None) -> Dict:
     return _all_merged(target, sources, overwrite=True)
 
 
-def _all_merged(target: Dict | None, sources: tuple[Dict | None, ...], *, overwrite: bool) -> Dict:
-    if target is None:
-        target = {}
+def _all_merged(target: Dict, sources: tuple[Dict, ...], *, overwrite: bool) -> Dict:
     budget = Budget()
     for each in sources:
-        if each:
-            _merge(target, each, overwrite, budget, 0)
+        _merge(target, each, overwrite, budget, 0)
     return target
 
 
@@ -137,7 +131,9 @@ def _merge(target: Dict, source: Dict, overwrite: bool, budget: Budget, depth: i
         old = target.get(key)
         if isinstance(old, dict) and isinstance(new, dict):
             _merge(old, new, overwrite, budget, depth + 1)
-        elif overwrite or (new is not None and is_empty(old)):
+            if old or overwrite:
+                continue
+        if overwrite or (new is not None and is_empty(old)):
             if isinstance(target, Map) and not isinstance(source, Map):
                 raise FunctionError(
                     "reflect.Value.SetMapIndex: value of type interface {} is not assignable to type "

@@ -191,8 +191,25 @@ def rounded(number: Value, places: int, *up_from: float) -> float:
     return _quotient_of_floats(_whole(digits, math.ceil if fraction >= threshold else math.floor), power)
 
 
-def _power_of_ten(places: int) -> float:
-    return float(f"1e{places}")
+def _power_of_ten(exponent: int) -> float:
+    """By squaring, with the power of two kept apart: the last digit of large powers is Go's, not the nearest."""
+    mantissa, twos = 1.0, 0
+    square, square_twos = math.frexp(10.0)
+    left = abs(exponent)
+    while left:
+        if left & 1:
+            mantissa *= square
+            twos += square_twos
+        square, carry = math.frexp(square * square)
+        # Past what a float can hold only the sign of the exponent counts.
+        square_twos = min(2 * square_twos + carry, 1 << 20)
+        left >>= 1
+    if exponent < 0:
+        mantissa, twos = 1 / mantissa, -twos
+    try:
+        return math.ldexp(mantissa, twos)
+    except OverflowError:
+        return math.inf
 
 
 def _quotient_of_floats(dividend: float, divisor: float) -> float:

@@ -1,7 +1,8 @@
 r"""sprig's regular expressions, by RE2 itself, with Go's own replacement templates and error texts.
 
 RE2 and Go's ``regexp`` share syntax and meaning, but for what is refused here: ``\C``, names of groups
-beyond ASCII (Go has neither) and texts that are no UTF-8 (RE2 would match other parts of them).
+beyond ASCII, and numbers of repetitions that RE2 takes for literal text. Their tables of characters differ in
+627 ideographs of Unicode 15.1, and in that ``\pC`` has the code points without a character in Go only.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ import re2  # type: ignore[import-untyped]
 from bank_vaults.templating import limits
 from bank_vaults.templating.errors import FunctionError
 from bank_vaults.templating.golang.strconv import quote
-from bank_vaults.templating.golang.values import NilSlice, Slice, Value, octets, text
-from bank_vaults.templating.sprig.cases import is_stray
+from bank_vaults.templating.golang.values import NilSlice, Slice, Value
+from bank_vaults.templating.sprig.cases import REPLACEMENT, is_stray
+from bank_vaults.templating.sprig.convert import whole
 
 _GO_MESSAGES: Final = {
     "missing ]": "missing closing ]",
@@ -29,8 +31,8 @@ _GO_MESSAGES: Final = {
     "invalid perl operator": "invalid or unsupported Perl syntax",
     "invalid named capture group": "invalid named capture",
     "trailing \\": "trailing backslash at end of expression",
-    "pattern too large - compile failed": "expression too large",
 }
+_TOO_LARGE: Final = "pattern too large - compile failed"
 _PATIENCE: Final = 10.0
 """Seconds that all matches of one pattern in one text may take."""
 _MAX_WORK: Final = 20_000_000_000
@@ -39,14 +41,18 @@ _SPECIAL: Final = "\\.+*?()|[]{}^$"
 
 
 class _PatternError(FunctionError):
-    """A text is no regular expression of Go's."""
+    """A text is no regular expression of Go's; ``doubtful`` where it may be one, but none of RE2's."""
+
+    def __init__(self, message: str, *, doubtful: bool = False) -> None:
+        super().__init__(message)
+        self.doubtful = doubtful
 
 
 _Pattern = Any
 """A compiled pattern of RE2, which has no types."""
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=16)
 def _compiled(pattern: str) -> _Pattern:
     try:
         pattern.encode()
@@ -59,7 +65,11 @@ def _compiled(pattern: str) -> _Pattern:
         compiled = re2.compile(pattern.encode(), options)
     except re2.error as error:
         reason, _, part = error.args[0].decode().partition(": ")
-        raise _PatternError(f"error parsing regexp: {_GO_MESSAGES.get(reason, reason)}: `{part}`") from None
+        if reason == _TOO_LARGE:
+            raise _PatternError("the regular expression is too large", doubtful=True) from None
+        message = f"error parsing regexp: {_GO_MESSAGES.get(reason, reason)}: `{part}`"
+        # Go knows more names of classes.
+        raise _PatternError(message, doubtful=part.startswith(("\\p{", "\\P{"))) from None
     _refuse_what_go_has_not(pattern)
     return compiled
 
@@ -74,6 +84,8 @@ def _refuse_what_go_has_not(pattern: str) -> None:
             position = len(pattern) if end < 0 else end + 2
         elif pattern.startswith("\\C", position):
             raise _PatternError("error parsing regexp: invalid escape sequence: `\\C`")
+        elif pattern.startswith(("\\x{", "\\p{", "\\P{"), position):
+            position = pattern.index("}", position) + 1
         elif character == "\\":
             position += 2
         elif character == "[":
@@ -127,45 +139,77 @@ def _quoted(pattern: str) -> str:
     return f"`{pattern}`"
 
 
-def _subject(pattern: _Pattern, string: str) -> bytes:
-    """The text for RE2. Raises FunctionError where Go would find something else in it, or it is too long."""
-    try:
-        subject = string.encode()
-    except UnicodeEncodeError:
-        raise FunctionError("regular expressions are for texts in UTF-8 only") from None
-    if pattern.programsize * len(subject) > _MAX_WORK:
-        raise FunctionError("the regular expression is too large for so long a text")
-    return subject
+class _Subject:
+    """A text to look for patterns in: to a pattern every byte that is no UTF-8 is U+FFFD, as in Go."""
+
+    def __init__(self, pattern: _Pattern, string: str) -> None:
+        """Raises FunctionError where the text is too long for the pattern."""
+        self._string = string
+        self._has_strays = not string.isascii() and any(map(is_stray, string))
+        shown = (
+            "".join(REPLACEMENT if is_stray(each) else each for each in string)
+            if self._has_strays
+            else string
+        )
+        self.shown = shown.encode()
+        if pattern.programsize * len(self.shown) > _MAX_WORK:
+            raise FunctionError("the regular expression is too large for so long a text")
+
+    def part(self, start: int, end: int) -> str:
+        """What stands between two places in ``shown``."""
+        if not self._has_strays:
+            return self.shown[start:end].decode()
+        first = len(self.shown[:start].decode())
+        return self._string[first : first + len(self.shown[start:end].decode())]
+
+    def group(self, found: Any, number: int) -> str:
+        """What a group of a match found, empty where it took no part."""
+        start, end = found.span(number)
+        return "" if start < 0 else self.part(start, end)
 
 
-def _matches(pattern: _Pattern, subject: bytes, most: int) -> Iterator[Any]:
+def _matches(pattern: _Pattern, subject: _Subject, most: int) -> Iterator[Any]:
     """The matches from left to right; an empty one right behind another does not count.
 
     Raises FunctionError where that takes too long: the work can grow with the square of the text's length.
     """
     deadline = time.monotonic() + _PATIENCE
+    shown = subject.shown
     position = 0
     previous_end = -1
     found = 0
-    while position <= len(subject) and found != most:
+    while position <= len(shown) and found != most:
         if time.monotonic() > deadline:
             raise FunctionError(f"the regular expression takes more than {_PATIENCE:g} seconds")
-        match = pattern.search(subject, position)
+        match = _search(pattern, shown, position)
         if match is None:
             return
         start, end = match.span()
         if start == end == previous_end:
-            position = _next_character(subject, end)
+            position = _next_character(shown, end)
             continue
         found += 1
         yield match
         previous_end = end
-        position = end if end > start else _next_character(subject, end)
+        position = end if end > start else _next_character(shown, end)
+
+
+def _search(pattern: _Pattern, shown: bytes, position: int) -> Any:
+    """The first match from there on; unlike RE2, Go does not look within characters."""
+    while True:
+        found = pattern.search(shown, position)
+        if found is None or not _is_within(shown, found.start()):
+            return found
+        position = _next_character(shown, found.start())
+
+
+def _is_within(shown: bytes, position: int) -> bool:
+    return position < len(shown) and shown[position] & 0xC0 == 0x80
 
 
 def _next_character(subject: bytes, position: int) -> int:
     position += 1
-    while position < len(subject) and subject[position] & 0xC0 == 0x80:
+    while _is_within(subject, position):
         position += 1
     return position
 
@@ -176,72 +220,78 @@ def must_match(pattern: str, string: str) -> bool:
 
 
 def match(pattern: str, string: str) -> bool:
-    """Whether the pattern is found; false where it is none."""
+    """Whether the pattern is found; false where it is none.
+
+    Raises FunctionError where RE2 refuses what Go may take.
+    """
     try:
         return must_match(pattern, string)
-    except _PatternError:
+    except _PatternError as error:
+        if error.doubtful:
+            raise
         return False
 
 
 def _is_found(pattern: _Pattern, string: str) -> bool:
-    return pattern.search(_subject(pattern, string)) is not None
+    return _search(pattern, _Subject(pattern, string).shown, 0) is not None
 
 
 def _find(pattern: _Pattern, string: str) -> str:
-    found = pattern.search(_subject(pattern, string))
-    return "" if found is None else text(found.group())
+    subject = _Subject(pattern, string)
+    found = _search(pattern, subject.shown, 0)
+    return "" if found is None else subject.group(found, 0)
 
 
 def _find_all(pattern: _Pattern, string: str, most: int) -> Slice:
+    subject = _Subject(pattern, string)
     found: list[str] = []
-    for each in _matches(pattern, _subject(pattern, string), most):
+    for each in _matches(pattern, subject, most):
         limits.items_of(len(found) + 1)
-        found.append(text(each.group()))
+        found.append(subject.group(each, 0))
     return Slice(found, "string") if found else NilSlice("string")
 
 
-def _replaced(pattern: _Pattern, string: str, replacement: Callable[[Any], bytes]) -> str:
-    subject = _subject(pattern, string)
-    parts: list[bytes] = []
-    length = 0
+def _replaced(pattern: _Pattern, string: str, replacement: Callable[[_Subject, Any], str]) -> str:
+    subject = _Subject(pattern, string)
+    parts: list[str] = []
+    length = len(string)
     end = 0
     for each in _matches(pattern, subject, -1):
-        parts += (subject[end : each.start()], replacement(each))
+        parts += (subject.part(end, each.start()), replacement(subject, each))
         length += len(parts[-1])
-        limits.text_of(length + len(subject))
+        limits.text_of(length)
         end = each.end()
-    return text(b"".join((*parts, subject[end:])))
+    return whole("".join((*parts, subject.part(end, len(subject.shown)))))
 
 
 def _replace_all(pattern: _Pattern, string: str, template: str) -> str:
     parts = _template_parts(template, pattern.groupindex, pattern.groups)
 
-    def expanded(found: Any) -> bytes:
-        return b"".join(part if isinstance(part, bytes) else found.group(part) or b"" for part in parts)
+    def expanded(subject: _Subject, found: Any) -> str:
+        return "".join(part if isinstance(part, str) else subject.group(found, part) for part in parts)
 
     return _replaced(pattern, string, expanded)
 
 
 def _replace_all_literal(pattern: _Pattern, string: str, replacement: str) -> str:
-    content = octets(replacement)
-    return _replaced(pattern, string, lambda _: content)
+    return _replaced(pattern, string, lambda *_: replacement)
 
 
-def _template_parts(template: str, names: Mapping[bytes, int], groups: int) -> list[bytes | int]:
-    """The template as bytes that stay and numbers of groups to put there; a group there is not is empty."""
-    parts: list[bytes | int] = []
+def _template_parts(template: str, names: Mapping[bytes, int], groups: int) -> list[str | int]:
+    """The template as texts that stay and numbers of groups to put there; a group there is not is empty."""
+    parts: list[str | int] = []
     while template:
         before, dollar, template = template.partition("$")
-        parts.append(octets(before))
+        parts.append(before)
         if not dollar:
             break
         if template.startswith("$"):
-            parts.append(b"$")
+            parts.append("$")
             template = template[1:]
             continue
         name, template = _group_name(template)
         if not name:
-            parts.append(b"$")
+            parts.append("$")
         elif _is_number(name) and (name == "0" or name[0] != "0"):
             if len(name) < 9 and int(name) <= groups:
                 parts.append(int(name))
@@ -264,10 +314,10 @@ def _group_name(template: str) -> tuple[str, str]:
 
 
 def _split(pattern: _Pattern, string: str, most: int) -> Slice:
-    subject = _subject(pattern, string)
+    subject = _Subject(pattern, string)
     if most == 0:
         return NilSlice("string")
-    if pattern.pattern and not subject:
+    if pattern.pattern and not string:
         return Slice([""], "string")
     parts: list[str] = []
     start = end = 0
@@ -277,10 +327,10 @@ def _split(pattern: _Pattern, string: str, most: int) -> Slice:
         limits.items_of(len(parts) + 1)
         end = each.start()
         if each.end():
-            parts.append(text(subject[start:end]))
+            parts.append(subject.part(start, end))
         start = each.end()
-    if end != len(subject):
-        parts.append(text(subject[start:]))
+    if end != len(subject.shown):
+        parts.append(subject.part(start, len(subject.shown)))
     return Slice(parts, "string")
 
 

@@ -80,8 +80,10 @@ def trunc(length: int, string: str) -> str:
 
 
 def nospace(string: str) -> str:
-    """Without blanks; every byte is taken for a character, so that all beyond ASCII comes out wrong."""
-    return "".join(each for each in octets(string).decode("latin-1") if each not in _BLANK_BYTES)
+    """Without blanks; with one, every byte is taken for a character, and all beyond ASCII comes out wrong."""
+    characters = octets(string).decode("latin-1")
+    kept = "".join(each for each in characters if each not in _BLANK_BYTES)
+    return string if len(kept) == len(characters) else kept
 
 
 def initials(string: str) -> str:
