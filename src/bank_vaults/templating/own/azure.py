@@ -15,6 +15,8 @@ from bank_vaults.templating.own.blobs import Place
 from bank_vaults.templating.own.extras import CONNECT_SECONDS, READ_SECONDS, missing
 
 _DOMAIN: Final = "blob.core.windows.net"
+_NO_SUCH_RANGE: Final = 416
+"""The answer to any range of an empty blob."""
 _OWN_MACHINE: Final = ("localhost", "127.0.0.1")
 
 
@@ -46,6 +48,8 @@ class Client:
             blob = self._service(place).get_blob_client(place.bucket, place.key)
             return place.bounded(blob.download_blob(offset=0, length=limits.MAX_TEXT + 1).readall())
         except (AzureError, ValueError) as error:
+            if getattr(error, "status_code", None) == _NO_SUCH_RANGE:
+                return b""
             raise place.failed("Azure", _reason(error)) from None
 
     def _service(self, place: Place) -> Any:
@@ -55,6 +59,10 @@ class Client:
             "connection_timeout": CONNECT_SECONDS,
             "read_timeout": READ_SECONDS,
             "retry_total": 2,
+            # Seconds between tries; the usual ones are 15 and more.
+            "initial_backoff": 1,
+            "increment_base": 2,
+            "random_jitter_range": 0,
         }
         connection = self._environment.get("AZURE_STORAGE_CONNECTION_STRING", "")
         url, account = "", ""

@@ -101,5 +101,5 @@ def file_path(place: Place) -> str:
     if place.bucket == ".":
         return place.key.removeprefix("/")
     if place.bucket not in ("", "localhost"):
-        raise FunctionError(f"file://{place.bucket}{place.key} names a machine: write file:///PATH")
+        raise FunctionError(f"{place.written} names a machine: write file:///PATH")
     return "/" + place.key.removeprefix("/")
