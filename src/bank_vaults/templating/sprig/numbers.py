@@ -192,7 +192,7 @@ def rounded(number: Value, places: int, *up_from: float) -> float:
 
 
 def _power_of_ten(exponent: int) -> float:
-    """By squaring, with the power of two kept apart: the last digit of large powers is Go's, not the nearest."""
+    """By squaring, with the power of two kept apart: large powers have Go's last digit, not the nearest."""
     mantissa, twos = 1.0, 0
     square, square_twos = math.frexp(10.0)
     left = abs(exponent)
