@@ -5,7 +5,7 @@
 //	go run . signatures               prints the Go signature of every function of sprig
 //
 // A case is {"template": …, "env": {…}}; an answer adds "output" or "error". Bytes that are no UTF-8 are
-// given as "output64" in base64. The time zone is UTC and the template is called "config", as the program's.
+// given as "output64" in base64. "files" has what the function file finds, by path. The time zone is UTC and the template is called "config", as the program's.
 package main
 
 import (
@@ -29,6 +29,7 @@ import (
 type testCase struct {
 	Template string            `json:"template"`
 	Env      map[string]string `json:"env,omitempty"`
+	Files    map[string]string `json:"files,omitempty"`
 	Output   *string           `json:"output,omitempty"`
 	Output64 string            `json:"output64,omitempty"`
 	Error    string            `json:"error,omitempty"`
@@ -37,10 +38,12 @@ type testCase struct {
 // Data is what a template is given, as the program gives it; errors name the type.
 type Data struct{ Env map[string]string }
 
-func functions(env map[string]string) template.FuncMap {
+func functions(env, files map[string]string) template.FuncMap {
 	functions := sprig.TxtFuncMap()
 	functions["env"] = func(name string) string { return env[name] }
 	functions["expandenv"] = func(text string) string { return os.Expand(text, func(name string) string { return env[name] }) }
+	functions["file"] = func(path string) string { return strings.ReplaceAll(files[path], "\n", "\\n") }
+	functions["accessor"] = func(path string) string { return "__accessor__" + strings.TrimRight(path, "/") }
 	// Values of types that no function of sprig returns.
 	functions["goInt8"] = func(number int) int8 { return int8(number) }
 	functions["goUint64"] = func(number int) uint64 { return uint64(number) }
@@ -51,12 +54,12 @@ func functions(env map[string]string) template.FuncMap {
 }
 
 func render(c testCase) (answer testCase) {
-	answer = testCase{Template: c.Template, Env: c.Env}
+	answer = testCase{Template: c.Template, Env: c.Env, Files: c.Files}
 	env := c.Env
 	if env == nil {
 		env = map[string]string{}
 	}
-	parsed, err := template.New("config").Delims("${", "}").Funcs(functions(env)).Parse(c.Template)
+	parsed, err := template.New("config").Delims("${", "}").Funcs(functions(env, c.Files)).Parse(c.Template)
 	if err != nil {
 		answer.Error = err.Error()
 		return answer
