@@ -18,9 +18,9 @@ def render(
     """The rendered text; bytes that are no UTF-8 are surrogates, before and after.
 
     With the mode ``scalar`` each text of the JSON or YAML document is a template of its own
-    (``templating.scalar``). Raises TemplateError.
+    (``templating.scalar``), and ``file`` gives files as they are. Raises TemplateError.
     """
-    functions = own.functions(sources)
+    functions = own.functions(sources, escaped=mode == TEXT)
     data = sources.data()
 
     def rendered(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -80,6 +81,12 @@ def test_a_line_number_behind_a_block_is_what_it_was() -> None:
     places: dict[yaml12.Path, tuple[int, int]] = {}
     yaml12.load(_rendered(document), places)
     assert (places[("b",)], places[("c",)]) == ((5, 1), (7, 1))
+
+
+def test_a_file_is_what_it_is_between_quotes_in_the_other_mode(tmp_path: Path) -> None:
+    (tmp_path / "ca.crt").write_text('"one"\n\\two\n')
+    document = f'a: "${{ file `{tmp_path}/ca.crt` }}"'
+    assert yaml12.load(_rendered(document)) == {"a": '"one"\n\\two\n'}
 
 
 def test_a_mark_of_the_byte_order_and_other_delimiters_are_understood() -> None:

@@ -9,11 +9,14 @@ from bank_vaults.templating.functions import Function, Lookup
 from bank_vaults.templating.own.sources import Sources
 
 
-def functions(sources: Sources) -> Lookup:
-    """All functions: our own over ``sources``, then sprig's; each refused where the policy denies it."""
+def functions(sources: Sources, *, escaped: bool = True) -> Lookup:
+    """All functions: our own over ``sources``, then sprig's; each refused where the policy denies it.
+
+    ``escaped`` is whether ``file`` makes its content fit between quotes.
+    """
     from bank_vaults.templating import sprig  # its catalogue is read on import
 
-    own = sources.functions()
+    own = sources.functions(escaped=escaped)
     policy = sources.policy
 
     def find(name: str) -> Function | None:

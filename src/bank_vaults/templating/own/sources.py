@@ -67,14 +67,14 @@ class Sources:
         """What a template is given: ``.Env``."""
         return Data(_Environment(self))
 
-    def functions(self) -> Lookup:
-        """Our own functions by name."""
+    def functions(self, *, escaped: bool = True) -> Lookup:
+        """Our own functions by name; ``escaped`` is whether ``file`` makes its content fit between quotes."""
         return table(
             {
                 "env": ("func(string) string", self.env),
                 "expandenv": ("func(string) string", self.expandenv),
                 "getHostByName": ("func(string) string", self.get_host_by_name),
-                "file": ("func(string) (string, error)", self.file),
+                "file": ("func(string) (string, error)", self.file if escaped else self.raw_file),
                 "blob": ("func(string) (string, error)", self.blob),
                 "awskms": ("func(string, ...string) (string, error)", self.awskms),
                 "gcpkms": ("func(string, string, string, string, string) (string, error)", self.gcpkms),
@@ -130,7 +130,11 @@ class Sources:
 
     def file(self, path: str) -> str:
         """A file with each line end written as backslash and n, so that it fits between quotes."""
-        return self._read(path, "file").replace("\n", "\\n")
+        return self.raw_file(path).replace("\n", "\\n")
+
+    def raw_file(self, path: str) -> str:
+        """A file as it is."""
+        return self._read(path, "file")
 
     def blob(self, url: str) -> str:
         """An object of a bucket, or a file. Raises FunctionError."""
