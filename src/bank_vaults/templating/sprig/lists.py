@@ -125,11 +125,20 @@ def part(values: Value, *bounds: Value) -> Value:
 
 
 def chunk(size: int, values: Value) -> Slice:
-    """Lists of so many elements, the last with what is left. Raises FunctionError for a useless size."""
+    """Lists of so many elements, the last with what is left.
+
+    Raises FunctionError for a size that is not positive, but for a few for which sprig calculates a result.
+    """
     elements = _elements(values, "Cannot chunk type {}")
-    if size <= 0 and not 0 < len(elements) - 1 <= -size:
+    count = len(elements)
+    if size > 0:
+        chunks = [list(elements[at : at + size]) for at in range(0, count, size)]
+    elif 0 < count - 1 <= -size:
+        chunks = []
+    elif count == 1 and size < -1:
+        chunks = [list(elements)]
+    else:
         raise FunctionError("runtime error: makeslice: len out of range")
-    chunks = [list(elements[at : at + size]) for at in range(0, len(elements), size)] if size > 0 else []
     return Slice(chunks, f"[]{_ANYTHING}")
 
 

@@ -135,11 +135,18 @@ def _merge(target: Dict, source: Dict, overwrite: bool, budget: Budget, depth: i
                 continue
         if overwrite or (new is not None and is_empty(old)):
             if isinstance(target, Map) and not isinstance(source, Map):
-                raise FunctionError(
-                    "reflect.Value.SetMapIndex: value of type interface {} is not assignable to type "
-                    + target.element
-                )
+                raise FunctionError(_unassignable(new, target.element, known=key in target))
             target[key] = new
+
+
+def _unassignable(value: Value, wanted: str, *, known: bool) -> str:
+    """What Go says where a map of one type cannot take a value, of a known or a new key."""
+    given = "interface {}"
+    if isinstance(value, (list, bytes)):
+        if known:
+            return f"reflect: call of reflect.Value.IsNil on {wanted} Value"
+        given = type_of(value)
+    return f"reflect.Value.SetMapIndex: value of type {given} is not assignable to type {wanted}"
 
 
 def deep_copy(value: Value) -> Value:
