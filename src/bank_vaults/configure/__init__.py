@@ -1,0 +1,1 @@
+"""Declarative configuration of a server: load, merge, plan, apply, watch (spec: configure.md)."""

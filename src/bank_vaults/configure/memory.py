@@ -1,0 +1,77 @@
+"""What is remembered between runs: digests of what was written and of what the server then showed.
+
+A server does not show passwords, and shows some other things in its own way. The digest of what was last
+written tells whether it has changed since; the digest of what the server showed right after tells whether
+somebody else has changed it. The digests are keyed (HMAC-SHA-256, shortened to 12 bytes). The key is part of
+the memory, which therefore is to be kept like a file of hashed passwords. A lost memory costs one writing of
+the values that are not shown.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import secrets
+from base64 import b64decode, b64encode
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+from bank_vaults.configure.model import Identity, Record
+
+_VERSION: Final = 1
+_KEY: Final = 32
+_DIGEST: Final = 12
+
+
+class MalformedMemoryError(ValueError):
+    """A record of the memory is not one that this program wrote."""
+
+
+class Memory(NamedTuple):
+    """Records by object, and the key of their digests. A value: changes make a new one."""
+
+    key: bytes
+    records: Mapping[Identity, Record]
+
+    @classmethod
+    def empty(cls) -> Memory:
+        """With a new key and nothing remembered."""
+        return cls(secrets.token_bytes(_KEY), {})
+
+    def digest(self, value: Any) -> str:
+        """Of a JSON value; keys of objects in any order."""
+        written = json.dumps(value, sort_keys=True, separators=(",", ":"), default=str).encode()
+        return b64encode(hmac.digest(self.key, written, hashlib.sha256)[:_DIGEST]).decode()
+
+    def with_records(self, records: Mapping[Identity, Record | None]) -> Memory:
+        """The memory with these instead of the earlier ones; None forgets an object."""
+        merged = {**self.records, **records}
+        return self._replace(records={name: record for name, record in merged.items() if record is not None})
+
+    def encode(self) -> bytes:
+        """As one compact JSON text."""
+        records = [[*identity, *record] for identity, record in sorted(self.records.items())]
+        text = {"version": _VERSION, "key": b64encode(self.key).decode(), "records": records}
+        return json.dumps(text, separators=(",", ":")).encode()
+
+    @classmethod
+    def decode(cls, text: bytes) -> Memory:
+        """Raises MalformedMemoryError."""
+        try:
+            content = json.loads(text)
+            if content["version"] != _VERSION:
+                raise MalformedMemoryError(f"version {content['version']!r} is not known")
+            records = {
+                Identity(section, kind, name): Record(wanted, shown, tuple(done))
+                for section, kind, name, wanted, shown, done in content["records"]
+            }
+            key = b64decode(content["key"], validate=True)
+        except (ValueError, TypeError, KeyError) as error:
+            raise MalformedMemoryError(f"not a memory of earlier runs: {error}") from None
+        if len(key) != _KEY:
+            raise MalformedMemoryError("the key has another length")
+        return cls(key, records)
+
+    def __repr__(self) -> str:
+        return f"Memory({len(self.records)} records)"

@@ -1,0 +1,181 @@
+"""What configuration is made of once it is a plan: objects, what is wanted of them, and changes.
+
+::
+
+    documents ──merge──► sections ──► Wanted objects ─┐
+                          server ────► what it shows ─┼─ plan ─► Changes ─ apply ─► Memory
+                          Memory of earlier runs ─────┘
+
+Everything here is a value; nothing reads or writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from enum import Enum
+from typing import Any, NamedTuple, Protocol
+
+Fields = Mapping[str, Any]
+"""A JSON object: what is sent, or what the server shows."""
+
+
+class Identity(NamedTuple):
+    """Which object: two descriptions with one identity are of the same object."""
+
+    section: str
+    """As in the document: ``auth``, ``group-aliases``, …"""
+    kind: str
+    """``mount``, ``role``, ``policy``, …"""
+    name: str
+    """Unique within section and kind, for people too: ``approle/dev``."""
+
+    def __str__(self) -> str:
+        return f"{self.section} {self.kind} {self.name}"
+
+
+class Place(NamedTuple):
+    """Where a document says so; lines and columns count from 1."""
+
+    file: str
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+class Reference(NamedTuple):
+    """A value that the server gives to another object, known once that exists: ``accessor`` of an auth
+    method by path without slashes at its ends, ``group`` ID by name.
+    """
+
+    kind: str
+    name: str
+
+
+class Joined(NamedTuple):
+    """A text with references inside, as the rules of a policy have them."""
+
+    parts: tuple[str | Reference, ...]
+
+
+class Request(NamedTuple):
+    """A call relative to ``/v1/``; the body may hold References and Joined texts anywhere."""
+
+    method: str
+    path: str
+    body: Fields | None = None
+
+    def __repr__(self) -> str:
+        return f"Request({self.method} {self.path})"  # the body may be all passwords
+
+
+class Shown(NamedTuple):
+    """What the server answers when it is asked for an object."""
+
+    fields: Fields | None
+    """None: it is not there, or ``problem`` says why the server does not show it."""
+    problem: str = ""
+
+    @property
+    def there(self) -> bool:
+        """Whether the object exists, as far as can be seen."""
+        return self.fields is not None
+
+
+ABSENT = Shown(None)
+
+
+class Action(Enum):
+    """What a change does to an object. ``KEEP`` is no change, ``REFUSED`` one that cannot be made."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    DELETE = "delete"
+    KEEP = "keep"
+    REFUSED = "refused"
+
+
+class Difference(NamedTuple):
+    """One field that differs; the values of a ``secret`` one are never shown."""
+
+    field: str
+    before: Any
+    after: Any
+    secret: bool = False
+
+    def __repr__(self) -> str:
+        return f"Difference({self.field})"
+
+
+class Record(NamedTuple):
+    """What is remembered of an object between runs, all of it as keyed digests (``configure.memory``)."""
+
+    wanted: str
+    """Of what was last written."""
+    shown: str = ""
+    """Of what the server showed right after that; empty where it was not looked at."""
+    done: tuple[str, ...] = ()
+    """Names of things that happen once, such as ``rotated``."""
+
+
+class Change(NamedTuple):
+    """A step of a plan: what is done to one object, and why."""
+
+    identity: Identity
+    action: Action
+    reason: str
+    """A sentence, without values."""
+    place: Place | None = None
+    differences: tuple[Difference, ...] = ()
+    requests: tuple[Request, ...] = ()
+    """In this order; the change has failed when one of them fails."""
+    stage: int = 0
+    needs: frozenset[Identity] = frozenset()
+    """If one of these fails in the same run, this change is not tried."""
+    record: Record | None = None
+    """What to remember once the requests have succeeded."""
+    look: str = ""
+    """A path to read afterwards, so that ``record.shown`` is known; empty where nothing is."""
+    contents: int = 0
+    """Of a deletion: how many objects are inside, as far as can be counted."""
+
+
+class Digest(Protocol):
+    """A keyed digest of a JSON value, short and the same for equal values."""
+
+    def __call__(self, value: Any) -> str: ...
+
+
+class Context(NamedTuple):
+    """What the plan knows beside the objects themselves."""
+
+    digest: Digest
+    write_only: WriteOnly
+
+
+class WriteOnly(Enum):
+    """When values are written that the server never shows."""
+
+    CHANGED = "changed"
+    """When they differ from what was last written, or nothing is remembered."""
+    ALWAYS = "always"
+    CREATE = "create"
+    """Only with the object itself."""
+
+
+class Wanted(Protocol):
+    """An object that a document describes. Implementations are values and stand in ``configure.sections``."""
+
+    @property
+    def identity(self) -> Identity: ...
+
+    @property
+    def place(self) -> Place: ...
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Paths that show the object, to be read beforehand, in parallel, each once for all objects."""
+
+    def plan(self, shown: Callable[[str], Shown], record: Record | None, context: Context) -> Change:
+        """Compare what is wanted with what the paths of ``reads`` show. Pure."""

@@ -1,0 +1,121 @@
+"""An object of the common kind: one path to read it, one to write it, and its fields as they are sent.
+
+Roles, users, connection configurations, policies: whatever a server gives back by GET under the path to
+which it was written. What it does not give back, in whole or in part, is compared by what is remembered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from bank_vaults.configure.comparing import differences, hidden
+from bank_vaults.configure.model import (
+    Action,
+    Change,
+    Context,
+    Difference,
+    Fields,
+    Identity,
+    Place,
+    Record,
+    Request,
+    Shown,
+    WriteOnly,
+)
+
+
+class Item(NamedTuple):
+    """What is wanted of one object.
+
+    ``exact``: the server shows every field as it was sent, so nothing needs to be remembered.
+    ``secret``: fields whose values are not to be seen in a plan.
+    """
+
+    identity: Identity
+    place: Place
+    path: str
+    fields: Fields
+    stage: int
+    needs: frozenset[Identity] = frozenset()
+    exact: bool = False
+    method: str = "PUT"
+    read_path: str = ""
+    """Where it is read, if not at ``path``."""
+    secret: frozenset[str] = frozenset()
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """See Wanted."""
+        return (self.read_path or self.path,)
+
+    def plan(self, shown: Callable[[str], Shown], record: Record | None, context: Context) -> Change:
+        """See Wanted."""
+        (path,) = self.reads
+        verdict = judge(self.fields, shown(path), record, context, exact=self.exact)
+        return change_of(self, verdict, self.secret)._replace(
+            requests=() if verdict.action is Action.KEEP else (Request(self.method, self.path, self.fields),),
+            look="" if self.exact or verdict.action is Action.KEEP else path,
+            record=None if self.exact else verdict.record,
+        )
+
+
+class Verdict(NamedTuple):
+    """What comparing has found."""
+
+    action: Action
+    reason: str
+    differences: tuple[Difference, ...]
+    record: Record | None
+
+
+def judge(
+    wanted: Fields, found: Shown, record: Record | None, context: Context, *, exact: bool = False
+) -> Verdict:
+    """Compare fields with what the server shows, with the help of what is remembered."""
+    now = "" if exact else context.digest(wanted)
+    known = record is not None and record.wanted == now and not exact
+    fresh = Record(now, done=record.done if record else ())
+    if found.problem:
+        if known and context.write_only is not WriteOnly.ALWAYS:
+            return Verdict(Action.KEEP, "as it was last written; the server does not show it", (), record)
+        return Verdict(Action.UPDATE, f"the server does not show it ({found.problem})", (), fresh)
+    if found.fields is None:
+        added = tuple(Difference(name, None, value) for name, value in wanted.items())
+        return Verdict(Action.CREATE, "it is not there", added, fresh)
+    changed = differences(wanted, found.fields, strict=record is not None and not known)
+    if changed and not (known and record is not None and record.shown == context.digest(found.fields)):
+        return Verdict(Action.UPDATE, f"{_names(each.field for each in changed)} differ", changed, fresh)
+    unseen = hidden(wanted, found.fields)
+    if unseen and not exact:
+        if context.write_only is WriteOnly.ALWAYS:
+            return Verdict(Action.UPDATE, f"{_names(unseen)}: written always", _unseen(unseen), fresh)
+        if not known and context.write_only is WriteOnly.CHANGED:
+            why = "changed since they were written" if record else "no record of what was written"
+            return Verdict(Action.UPDATE, f"{_names(unseen)}: {why}", _unseen(unseen), fresh)
+        if not known:
+            return Verdict(Action.KEEP, "as wanted, as far as the server shows it", (), record)
+    return Verdict(Action.KEEP, "as wanted", (), record if known else None if exact else fresh)
+
+
+def change_of(item: Any, verdict: Verdict, secret: frozenset[str] = frozenset()) -> Change:
+    """The change of an object with identity, place, stage and needs, as far as a verdict says it."""
+    marked = tuple(each._replace(secret=each.secret or each.field in secret) for each in verdict.differences)
+    return Change(
+        item.identity,
+        verdict.action,
+        verdict.reason,
+        item.place,
+        marked,
+        stage=item.stage,
+        needs=item.needs,
+        record=verdict.record,
+    )
+
+
+def _unseen(names: tuple[str, ...]) -> tuple[Difference, ...]:
+    return tuple(Difference(name, None, None, secret=True) for name in names)
+
+
+def _names(fields: Any) -> str:
+    return ", ".join(fields)
