@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Iterable
+from typing import Final
 
 from bank_vaults.templating import limits
 from bank_vaults.templating.errors import FunctionError
@@ -22,6 +23,9 @@ from bank_vaults.templating.golang.values import (
 )
 
 
+_MAX_VISITS: Final = 4 * limits.MAX_ITEMS
+
+
 def strval(value: Value) -> str:
     """The text of any value: bytes as they are, all else as ``%v`` prints it."""
     if isinstance(value, str):
@@ -38,7 +42,7 @@ def strslice(value: Value) -> Slice:
     if isinstance(value, bytes):
         value = [Uint8(each) for each in value]
     if isinstance(value, list):
-        return Slice([strval(each) for each in value if each is not None], "string")
+        return Slice(bounded(strval(each) for each in value if each is not None), "string")
     return Slice([] if value is None else [strval(value)], "string")
 
 
@@ -47,9 +51,20 @@ def whole(string: str) -> str:
     return string if string.isascii() else text(octets(string))
 
 
+def bounded(texts: Iterable[str]) -> list[str]:
+    """The texts, made one after the other. Raises FunctionError where they are too long in all."""
+    made = []
+    length = 0
+    for each in texts:
+        length += len(each)
+        limits.text_of(length)
+        made.append(each)
+    return made
+
+
 def joined(separator: str, texts: Iterable[str]) -> str:
-    """``strings.Join``, within bounds."""
-    parts = list(texts)
+    """The texts in one, with the separator between. Raises FunctionError where that is too long."""
+    parts = bounded(texts)
     limits.text_of(sum(map(len, parts)) + len(separator) * (len(parts) - 1))
     return whole(separator.join(parts))
 
@@ -96,33 +111,29 @@ class Budget:
     """How many values one function may still visit: they can contain one another many times."""
 
     def __init__(self) -> None:
-        self._left = limits.MAX_ITEMS
+        self._left = _MAX_VISITS
 
     def enter(self, depth: int) -> None:
         """Visit one value that stands so deep. Raises FunctionError for one too deep or too many."""
         self._left -= 1
         if self._left < 0:
-            raise FunctionError(f"the value has more than {limits.MAX_ITEMS} elements")
+            raise FunctionError(f"the values have more than {_MAX_VISITS} elements")
         if depth > limits.MAX_DEPTH:
             raise FunctionError(f"the value is nested more than {limits.MAX_DEPTH} deep, or contains itself")
 
 
-def identity(value: Value) -> Hashable:
+def identity(value: Value, budget: Budget, depth: int = 0) -> Hashable:
     """What two values have in common where ``reflect.DeepEqual`` takes them for equal.
 
     Raises FunctionError for a value that is too large or contains itself.
     """
-    return _identity(value, Budget(), 0)
-
-
-def _identity(value: Value, budget: Budget, depth: int) -> Hashable:
     budget.enter(depth)
     if isinstance(value, list):
         inside: Hashable = None
         if not isinstance(value, NilSlice):
-            inside = tuple(_identity(each, budget, depth + 1) for each in value)
+            inside = tuple(identity(each, budget, depth + 1) for each in value)
     elif isinstance(value, dict):
-        inside = frozenset((key, _identity(each, budget, depth + 1)) for key, each in value.items())
+        inside = frozenset((key, identity(each, budget, depth + 1)) for key, each in value.items())
     elif isinstance(value, Object):
         inside = value.go_string()
     elif isinstance(value, float) and math.isnan(value):

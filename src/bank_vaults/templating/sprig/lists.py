@@ -8,7 +8,7 @@ from typing import Final
 from bank_vaults.templating import limits
 from bank_vaults.templating.errors import FunctionError
 from bank_vaults.templating.golang.values import NilSlice, Slice, Uint8, Value, kind_of, wrap64
-from bank_vaults.templating.sprig.convert import identity, is_empty, to_int64
+from bank_vaults.templating.sprig.convert import Budget, identity, is_empty, to_int64
 
 _ANYTHING: Final = "interface {}"
 
@@ -77,10 +77,11 @@ def reverse(values: Value) -> list[Value]:
 
 def uniq(values: Value) -> list[Value]:
     """The elements without those that are deeply equal to an earlier one."""
+    budget = Budget()
     seen = set()
     result = []
     for each in _elements(values, "Cannot find uniq on type {}"):
-        content = identity(each)
+        content = identity(each, budget)
         if content not in seen:
             seen.add(content)
             result.append(each)
@@ -90,16 +91,18 @@ def uniq(values: Value) -> list[Value]:
 def without(values: Value, *unwanted: Value) -> list[Value]:
     """The elements that are deeply equal to none of those."""
     elements = _elements(values, "Cannot find without on type {}")
-    contents = set(map(identity, unwanted))
-    return [each for each in elements if identity(each) not in contents]
+    budget = Budget()
+    contents = {identity(each, budget) for each in unwanted}
+    return [each for each in elements if identity(each, budget) not in contents]
 
 
 def has(value: Value, values: Value) -> bool:
     """Whether an element is deeply equal to the value; nil has none."""
     if values is None:
         return False
-    content = identity(value)
-    return any(identity(each) == content for each in _elements(values, "Cannot find has on type {}"))
+    budget = Budget()
+    content = identity(value, budget)
+    return any(identity(each, budget) == content for each in _elements(values, "Cannot find has on type {}"))
 
 
 def compact(values: Value) -> list[Value]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from bank_vaults.templating.errors import FunctionError
-from bank_vaults.templating.golang.values import Map, NilSlice, Slice, Value, octets, type_of
+from bank_vaults.templating.golang.values import Map, NilSlice, Slice, Value, kind_of, octets, type_of
 from bank_vaults.templating.sprig.convert import Budget, is_empty, strval
 
 Dict = dict[str, Value]
@@ -100,10 +100,23 @@ def omit(mapping: Dict, *unwanted: str) -> Dict:
     return {key: value for key, value in mapping.items() if key not in unwanted}
 
 
-def merge(target: Dict, *sources: Dict) -> Dict:
+class _DifferentTypesError(FunctionError):
+    def __init__(self) -> None:
+        super().__init__("src and dst must be of same type")
+
+
+def merge(target: Dict, *sources: Dict) -> Dict | str:
+    """As ``mustMerge``, but an empty text where a map meets a pointer."""
+    try:
+        return must_merge(target, *sources)
+    except _DifferentTypesError:
+        return ""
+
+
+def must_merge(target: Dict, *sources: Dict) -> Dict:
     """The same map, with what it does not have, or has empty, from the others; maps within are merged too.
 
-    Raises FunctionError where a map of texts cannot take a value.
+    Raises FunctionError where a map of texts cannot take a value, or a map meets a pointer.
     """
     return _all_merged(target, sources, overwrite=False)
 
@@ -124,15 +137,15 @@ def _all_merged(target: Dict, sources: tuple[Dict, ...], *, overwrite: bool) -> 
 
 
 def _merge(target: Dict, source: Dict, overwrite: bool, budget: Budget, depth: int) -> None:
-    if target is source:
-        return
-    for key, new in source.items():
+    for key, new in list(source.items()):
         budget.enter(depth)
         old = target.get(key)
         if isinstance(old, dict) and isinstance(new, dict):
             _merge(old, new, overwrite, budget, depth + 1)
             if old or overwrite:
                 continue
+        elif isinstance(new, dict) and not overwrite and kind_of(old) == "ptr":
+            raise _DifferentTypesError
         if overwrite or (new is not None and is_empty(old)):
             if isinstance(target, Map) and not isinstance(source, Map):
                 raise FunctionError(_unassignable(new, target.element, known=key in target))
@@ -183,7 +196,7 @@ FUNCTIONS: Final[Mapping[str, Callable[..., Value]]] = {
     "omit": omit,
     "merge": merge,
     "mergeOverwrite": merge_overwrite,
-    "mustMerge": merge,
+    "mustMerge": must_merge,
     "mustMergeOverwrite": merge_overwrite,
     "deepCopy": deep_copy,
     "mustDeepCopy": deep_copy,

@@ -174,12 +174,12 @@ def has_suffix(suffix: str, string: str) -> bool:
 
 def quote(*values: Value) -> str:
     """Each in double quotes, escaped as in Go, without nil."""
-    return " ".join(strconv.quote(strval(each)) for each in values if each is not None)
+    return joined(" ", (strconv.quote(strval(each)) for each in values if each is not None))
 
 
 def squote(*values: Value) -> str:
     """Each in single quotes, nothing escaped, without nil."""
-    return " ".join(f"'{sprint(each)}'" for each in values if each is not None)
+    return joined(" ", (f"'{sprint(each)}'" for each in values if each is not None))
 
 
 def cat(*values: Value) -> str:

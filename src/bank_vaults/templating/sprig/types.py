@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from bank_vaults.templating.golang.values import Value, kind_of, type_of
-from bank_vaults.templating.sprig.convert import identity
+from bank_vaults.templating.sprig.convert import Budget, identity
 
 
 def type_is(name: str, value: Value) -> bool:
@@ -26,7 +26,8 @@ def kind_is(name: str, value: Value) -> bool:
 
 def deep_equal(one: Value, other: Value) -> bool:
     """Whether both have the same type and the same content."""
-    return identity(one) == identity(other)
+    budget = Budget()
+    return identity(one, budget) == identity(other, budget)
 
 
 FUNCTIONS: Final[Mapping[str, Callable[..., Value]]] = {
