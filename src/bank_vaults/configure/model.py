@@ -179,3 +179,25 @@ class Wanted(Protocol):
 
     def plan(self, shown: Callable[[str], Shown], record: Record | None, context: Context) -> Change:
         """Compare what is wanted with what the paths of ``reads`` show. Pure."""
+
+
+class Stage:
+    """When changes are made: those of one stage side by side, the next stage after them."""
+
+    AUDIT = 0
+    PLUGINS = 1
+    AUTH = 2
+    AUTH_TUNE = 3
+    AUTH_CONFIG = 4
+    AUTH_ITEMS = 5
+    GROUPS = 6
+    ALIASES = 7
+    POLICIES = 8
+    SECRETS = 9
+    SECRETS_TUNE = 10
+    SECRETS_CONFIG = 11
+    SECRETS_ITEMS = 12
+    """And later numbers up to 99 for options of engines in the order of the document."""
+    STARTUP_SECRETS = 100
+    PURGE = 200
+    """Deletions come after everything else has succeeded."""
