@@ -1,6 +1,6 @@
 """The configuration file that the original's users start from renders as with Go's text/template and sprig.
 
-``sample-rendered.yaml`` is what the oracle (``templates/oracle``) makes of ``sample.yaml`` with the environment
+``sample-rendered.yaml`` is what the oracle (``templates/oracle``) makes of ``sample.yaml`` with the variables
 and the file below.
 """
 

@@ -60,6 +60,18 @@ def test_no_command_on_servers_imports_click(command: str) -> None:
     assert "click" not in loaded(code + "print(json.dumps(sorted(sys.modules)))")
 
 
+def test_a_plain_template_needs_no_yaml_no_regular_expressions_of_go_and_no_cloud() -> None:
+    code = (
+        "import json, sys\n"
+        "import bank_vaults.cli.main, bank_vaults.cli.template\n"
+        "from bank_vaults.templating.own.sources import Sources\n"
+        "from bank_vaults.templating.render import render\n"
+        "render('${ .Env.A | upper }${ env `A` }', Sources({'A': 'a'}))\n"
+    )
+    found = loaded(code + "print(json.dumps(sorted(sys.modules)))")
+    assert not found & (HEAVY | {"yaml", "re2", "cryptography", "bcrypt", "zoneinfo", "urllib.parse", "socket"})
+
+
 def test_only_help_and_completion_import_click() -> None:
     assert "click" in loaded(CODE, "help")
     assert "click" in loaded(CODE, "completion", "bash")

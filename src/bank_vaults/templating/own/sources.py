@@ -7,7 +7,7 @@ import binascii
 import logging
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from bank_vaults.templating.errors import FunctionError
 from bank_vaults.templating.functions import Lookup, table
@@ -24,13 +24,6 @@ _LONGEST_SECRET: Final = 64 * 1024
 
 Register = Callable[[str], None]
 """Takes a secret that is to be masked in all logs from now on."""
-
-
-class Client(Protocol):
-    """Something with connections."""
-
-    def close(self) -> None:
-        """End the connections."""
 
 
 class Sources:
