@@ -190,11 +190,12 @@ def _signed(
     name: str, others: list[x509.GeneralName], days: int, authority: Certificate, key: keys.Key
 ) -> Certificate:
     issuer = _read_certificate(authority.cert)
+    issuer_name = _subject_of(issuer)
     signer = _signer(_read_key(authority.key, "error parsing private key"))
     if isinstance(key, dsa.DSAPrivateKey):
         raise _not_created("x509: unsupported public key type: *dsa.PublicKey")
     subject = _name(name)
-    builder = _begun(subject, issuer.subject, days, _signer(key), authority=False)
+    builder = _begun(subject, issuer_name, days, _signer(key), authority=False)
     if _public_octets(signer) != issuer.public_key().public_bytes(
         Encoding.DER, PublicFormat.SubjectPublicKeyInfo
     ):
@@ -203,7 +204,7 @@ def _signed(
         identifier = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
     except x509.ExtensionNotFound:
         identifier = None
-    if identifier is not None and subject != issuer.subject:
+    if identifier is not None and subject != issuer_name:
         known = x509.AuthorityKeyIdentifier(identifier.digest, None, None)
         builder = builder.add_extension(known, critical=False)
     return _finished(_with_names(builder, others, subject), _signer(key), signer)
@@ -223,12 +224,22 @@ def _name(name: str) -> x509.Name:
     """A subject; an empty one has no parts."""
     if not name:
         return x509.Name([])
-    if len(name) <= 64:
+    try:
+        length = len(name.encode())
+    except UnicodeEncodeError:
+        raise _not_created("asn1: string not valid UTF-8") from None
+    if length <= 64:
         return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     with warnings.catch_warnings():
         # Longer than the standard has it, which Go does not mind.
         warnings.simplefilter("ignore", UserWarning)
         return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name, _validate=False)])
+
+
+def _subject_of(certificate: x509.Certificate) -> x509.Name:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        return certificate.subject
 
 
 def _begun(

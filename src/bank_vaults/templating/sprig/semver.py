@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from bank_vaults.templating.errors import FunctionError
 from bank_vaults.templating.golang.values import Methods, Object, Uint64, Value, bound, octets
 
-MAX_CONSTRAINT: Final = 2048
+MAX_CONSTRAINT: Final = 1024
 """Characters of a constraint; its search for ranges takes time by the square of its length."""
 
 _BIGGEST: Final = (1 << 64) - 1
