@@ -73,6 +73,8 @@ class Policy(NamedTuple):
             return
         self.check_function(function)
         what = f"{_SUBJECTS[kind]} {subject}" if kind in _SUBJECTS else "the function"
+        if kind == "file" and self._is_hidden_environment(subject):
+            raise FunctionError(f"{what} is refused: it holds the environment, for which there are rules")
         for rule in self.denied:
             if rule.covers(kind, subject):
                 raise FunctionError(f"{what} is refused by {DENY_FLAG} {rule.written}")
@@ -80,6 +82,13 @@ class Policy(NamedTuple):
             rule.covers(kind, subject) or rule.covers("function", function) for rule in self.allowed
         ):
             raise FunctionError(f"{what} is refused: no {ALLOW_FLAG} allows it")
+
+    def _is_hidden_environment(self, path: str) -> bool:
+        rules = (*self.allowed, *self.denied)
+        if not any(rule.kind == "env" for rule in rules):
+            return False
+        real = os.path.realpath(path)
+        return real.startswith("/proc/") and real.endswith("/environ")
 
     def permits(self, function: str, kind: str, subject: str) -> bool:
         """Whether ``check`` passes."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,20 @@ def test_a_directory_is_meant_as_it_is_and_not_as_it_is_written(tmp_path: Path) 
         assert rules.permits("file", "file", f"{tmp_path}/{path}")
     for path in ("inside/a", "in/../inside/a", "in/out"):
         assert not rules.permits("file", "file", f"{tmp_path}/{path}")
+
+
+def test_the_environment_is_not_read_as_a_file_where_there_are_rules_for_it() -> None:
+    hidden = f"/proc/{os.getpid()}/environ"
+    for rules in (policy(["env:A", "file:/"], []), policy([], ["env:A"])):
+        for path in (
+            "/proc/self/environ",
+            "/proc/thread-self/environ",
+            f"/proc/{os.getpid()}/task/../environ",
+        ):
+            said = _refusal(rules, "file", "file", path)
+            assert said == f"the file {path} is refused: it holds the environment, for which there are rules"
+        assert rules.permits("file", "file", "/proc/self/status")
+    assert policy([], ["host:x"]).permits("file", "file", hidden)
 
 
 def test_the_root_directory_stands_for_all_files() -> None:

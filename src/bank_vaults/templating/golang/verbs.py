@@ -118,7 +118,7 @@ class Verbs:
     def _elements(self, value: list[Value] | dict[str, Value], verb: str, nesting: int) -> str:
         if nesting >= MAX_NESTING:
             raise FunctionError(f"more than {MAX_NESTING} lists or maps within one another")
-        if verb == "p":
+        if verb in "pw":
             return self._bad(value, verb)
         nesting += 1
         if isinstance(value, list):

@@ -30,7 +30,11 @@ def length(item: Value) -> int:
         return len(item) if item.isascii() else len(octets(item))
     if isinstance(item, (list, dict, bytes)):
         return len(item)
-    raise FunctionError(f"len of type {type_of(item)}")
+    raise FunctionError(f"len of type {_behind_pointer(item)}")
+
+
+def _behind_pointer(item: Value) -> str:
+    return type_of(item).removeprefix("*")
 
 
 def index(item: Value, *indexes: Value) -> Value:
@@ -45,7 +49,7 @@ def index(item: Value, *indexes: Value) -> Value:
         elif isinstance(item, (list, str, bytes)):
             item = _of_list(item, each)
         else:
-            raise FunctionError(f"can't index item of type {type_of(item)}")
+            raise FunctionError(f"can't index item of type {_behind_pointer(item)}")
     return item
 
 
@@ -91,24 +95,23 @@ def _together(values: tuple[Value, ...]) -> str:
 
 def html(*values: Value) -> str:
     """``html``: the text with the characters escaped that HTML knows."""
-    return _replaced(_together(values), _HTML)
+    text = _together(values)
+    limits.text_of(6 * len(text))
+    return text.translate(_HTML)
 
 
 def js(*values: Value) -> str:
     """``js``: the text as it may stand in a string of JavaScript."""
     text = _together(values)
-    if not (text.isascii() and text.isprintable()):
-        limits.text_of(6 * len(text))
-        text = "".join(
-            each if each.isprintable() or each in _JAVASCRIPT else _unicode_escape(each) for each in text
-        )
-        return "".join(_JAVASCRIPT.get(each, each) if each != "\\" else each for each in text)
-    return _replaced(text, _JAVASCRIPT)
+    limits.text_of(6 * len(text))
+    return "".join(_JAVASCRIPT.get(each) or _javascript(each) for each in text)
 
 
-def _unicode_escape(character: str) -> str:
+def _javascript(character: str) -> str:
     code = ord(character)
-    return f"\\u{0xFFFD if 0xDC80 <= code <= 0xDCFF else code:04X}"
+    if code < 0x20 or (code > 0x7F and not character.isprintable() and not 0xDC80 <= code <= 0xDCFF):
+        return f"\\u{code:04X}"
+    return character
 
 
 def urlquery(*values: Value) -> str:
@@ -120,12 +123,7 @@ def urlquery(*values: Value) -> str:
     )
 
 
-def _replaced(text: str, replacements: dict[str, str]) -> str:
-    limits.text_of(6 * len(text))
-    return text.translate({ord(character): replacement for character, replacement in replacements.items()})
-
-
-_HTML: Final = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&#34;", "'": "&#39;", "\0": "\ufffd"}
+_HTML: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&#34;", "'": "&#39;", "\0": "\ufffd"})
 _JAVASCRIPT: Final = {
     "\\": "\\\\",
     "'": "\\'",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bank_vaults.templating.errors import FunctionError
 from bank_vaults.templating.golang.printing import sprint
-from bank_vaults.templating.golang.values import NO_VALUE, Object, Sized, Value, octets, type_of
+from bank_vaults.templating.golang.values import NO_VALUE, Object, Sized, Value, kind_of, octets, type_of
 
 
 def truth(value: Value) -> bool:
@@ -86,10 +86,21 @@ def _equal(first: Value, second: Value) -> bool:
         return False
     if kind:
         return bool(first == second)
-    for value in (first, second):
-        if isinstance(value, (list, dict, bytes)) or (isinstance(value, Object) and not value.comparable):
-            raise FunctionError(f"non-comparable type {sprint(value)}: {type_of(value)}")
-    return first is second or bool(first == second)
+    if first is NO_VALUE or second is NO_VALUE:
+        return first is second
+    if kind_of(first) != kind_of(second):
+        raise FunctionError(
+            f"non-comparable types {_as_string(first)}: {type_of(first)}, {type_of(second)}: {sprint(second)}"
+        )
+    if isinstance(second, (list, dict, bytes)) or not second.comparable:
+        raise FunctionError(f"non-comparable type {_as_string(second)}: {type_of(second)}")
+    return first is second if kind_of(first) == "ptr" else bool(first == second)
+
+
+def _as_string(value: Value) -> str:
+    from bank_vaults.templating.golang.printf import sprintf
+
+    return sprintf("%s", value)
 
 
 def _incompatible(first: Value, second: Value) -> FunctionError:

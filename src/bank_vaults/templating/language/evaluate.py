@@ -82,6 +82,9 @@ class _Rendering:
             raise self._error("too many constructs within one another") from None
         except MemoryError:
             raise self._error("out of memory") from None
+        except Exception as error:
+            # What it says may contain values, and those may be secret.
+            raise self._error(f"unexpected {type(error).__name__}") from error
         return "".join(self.parts)
 
     def _error(self, message: str) -> TemplateError:
@@ -364,7 +367,7 @@ class _Rendering:
             values.append(converted(final, parameters[given] if given < fixed else parameters[-1]))
         try:
             if function is builtins.CALL:
-                raise FunctionError(_not_callable(values[0], operands))
+                raise FunctionError(_not_callable(values[0], operands[1:]))
             return call(*values)
         except CannotCallError as error:
             raise Failure(str(error)) from None
@@ -396,4 +399,8 @@ _UNEXPECTED: Final[dict[type[BaseException], str]] = {
 def _not_callable(value: Value, operands: list[tree.Node]) -> str:
     if value is None or value is NO_VALUE:
         return "call of nil"
-    return f"non-function {operands[1].written()} of type {type_of(value)}"
+    if operands:
+        written = operands[0].written()
+    else:
+        written = value if isinstance(value, str) else f"<{type_of(value)} Value>"
+    return f"non-function {written} of type {type_of(value)}"

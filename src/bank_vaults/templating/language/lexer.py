@@ -182,7 +182,8 @@ class _Lexer:
             return self._identifier(position)
         if character == ".":
             after = template[position + 1 : position + 2]
-            if not ("0" <= after <= "9"):
+            # A dot that ends the template is taken for a number, as in Go.
+            if after and not "0" <= after <= "9":
                 return self._name(position, FIELD, DOT)
             return self._number(position)
         if character in _NUMBER_STARTS:

@@ -18,8 +18,8 @@ from bank_vaults.templating.errors import FunctionError
 CLOUDS: Final = {"s3": "aws", "gs": "gcp", "azblob": "azure"}
 """From scheme to the module that reads it."""
 
-_HOSTS: Final = ("endpoint", "domain")
-"""Parameters that name a server."""
+_HOSTS: Final = ("endpoint", "domain", "storage_account")
+"""Parameters that name a server, or an account that is one."""
 
 
 class Place(NamedTuple):

@@ -6,8 +6,8 @@ import base64
 import binascii
 import logging
 import re
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final
 
 from bank_vaults.templating.errors import FunctionError
 from bank_vaults.templating.functions import Lookup, table
@@ -15,6 +15,9 @@ from bank_vaults.templating.golang.values import Map, Value, text
 from bank_vaults.templating.own.files import read_file
 from bank_vaults.templating.policy import Policy
 from bank_vaults.templating.template import Data
+
+if TYPE_CHECKING:
+    from _collections_abc import dict_items, dict_keys, dict_values
 
 _log = logging.getLogger(__name__)
 
@@ -84,6 +87,12 @@ class Sources:
             self._told.add(name)
             self._tell(logging.DEBUG, "a template reads an environment variable", variable=name)
         return self._environment.get(name)
+
+    def tell_of_whole_environment(self) -> None:
+        """A template goes through all variables."""
+        if "" not in self._told:
+            self._told.add("")
+            self._tell(logging.DEBUG, "a template reads the whole environment")
 
     def permitted_variables(self) -> dict[str, str]:
         """The whole environment without what the policy refuses."""
@@ -208,6 +217,22 @@ class _Environment(Map):
     def __init__(self, sources: Sources) -> None:
         super().__init__(sources.permitted_variables(), "string")
         self._sources = sources
+
+    def __iter__(self) -> Iterator[str]:
+        self._sources.tell_of_whole_environment()
+        return super().__iter__()
+
+    def keys(self) -> dict_keys[str, Value]:
+        self._sources.tell_of_whole_environment()
+        return super().keys()
+
+    def items(self) -> dict_items[str, Value]:
+        self._sources.tell_of_whole_environment()
+        return super().items()
+
+    def values(self) -> dict_values[str, Value]:
+        self._sources.tell_of_whole_environment()
+        return super().values()
 
     def __getitem__(self, name: str) -> Value:
         self._sources.variable(name, "env")

@@ -22,7 +22,6 @@ from bank_vaults.templating.golang.values import (
     wrap64,
 )
 
-
 _MAX_VISITS: Final = 4 * limits.MAX_ITEMS
 
 

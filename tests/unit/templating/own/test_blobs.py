@@ -82,7 +82,7 @@ def test_a_file_of_another_machine_is_an_error(url: str, sentence: str) -> None:
         ("?region=x", []),
         ("?endpoint=http://minio:9000/x", ["minio"]),
         ("?endpoint=minio:9000", ["minio"]),
-        ("?domain=blob.example.com", ["blob.example.com"]),
+        ("?domain=blob.example.com&storage_account=other", ["blob.example.com", "other"]),
     ],
 )
 def test_the_servers_that_a_url_names_are_told(query: str, hosts: list[str]) -> None:

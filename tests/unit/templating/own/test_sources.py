@@ -191,6 +191,21 @@ def test_the_log_tells_what_was_read_and_no_values(
     ]
 
 
+def _told(template: str, caplog: pytest.LogCaptureFixture) -> list[str]:
+    caplog.clear()
+    with caplog.at_level(logging.DEBUG, "bank_vaults"):
+        render(template, Sources({"A": "1"}))
+    return [record.getMessage() for record in caplog.records]
+
+
+@pytest.mark.parametrize(
+    "template", ["${ .Env }", "${ . }", "${ range .Env }${ end }", "${ toJson .Env }", "${ toYaml .Env }"]
+)
+def test_going_through_all_variables_is_told_once(template: str, caplog: pytest.LogCaptureFixture) -> None:
+    assert _told(template * 2, caplog).count("a template reads the whole environment") == 1
+    assert "a template reads the whole environment" not in _told("${ len .Env }${ .Env.A }", caplog)
+
+
 # functions that are denied
 
 
