@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -164,20 +162,6 @@ def test_asked_to_end_while_the_answer_cannot_be_stored_it_stays_until_it_is(
     done = run("unseal", "--once", *INIT, server=server, store=tmp_path)
     assert done.code == 0, done.log
     assert_every_key_is_safe(server, tmp_path)
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 64 KiB. Skips where mounting is not allowed."""
-    place = tmp_path / "disk"
-    place.mkdir(mode=0o700)
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=64k,mode=0700", "tmpfs", place], capture_output=True, text=True
-    )
-    if mounted.returncode:
-        pytest.skip(f"cannot mount a tmpfs: {mounted.stderr.strip()}")
-    yield place
-    subprocess.run(["umount", place], check=True)
 
 
 def fill(place: Path, spare_pages: int) -> Path:
