@@ -129,14 +129,15 @@ def parse_duration(string: str) -> Duration:
             fraction, rest = _digits(rest[1:])
         if not whole and not fraction:
             raise invalid
+        whole = whole.lstrip("0")
+        if len(whole) > 19 or int(whole or "0") > LONGEST + 1:
+            raise invalid
         name, rest = _unit_name(rest)
         if not name:
             raise FunctionError(f"time: missing unit in duration {quoted(string)}")
         unit = _UNITS.get(name)
         if unit is None:
             raise FunctionError(f"time: unknown unit {quoted(name)} in duration {quoted(string)}")
-        if len(whole.lstrip("0")) > 19:
-            raise invalid
         total += int(whole or "0") * unit + _part(fraction, unit)
         if total > LONGEST + 1:
             raise invalid

@@ -80,7 +80,7 @@ class _Reader:
         self._minute = 0
         self._second = 0
         self._nanosecond = 0
-        self._half: str | None = None
+        self._halves: set[str] = set()
         self._utc = False
         self._offset: int | None = None
         self._zone = ""
@@ -207,7 +207,7 @@ class _Reader:
         taken = self._take(2)
         if taken not in (element, element.replace("P", "A").replace("p", "a")):
             raise _MismatchError
-        self._half = taken.upper()
+        self._halves.add(taken.upper())
 
     def _read_fraction(self, element: str) -> None:
         if element[1] == "0":
@@ -265,9 +265,9 @@ class _Reader:
         """The time. Raises _OutOfRangeError."""
         month, day = self._month_and_day()
         hour = self._hour
-        if self._half == "PM" and hour < 12:
+        if "PM" in self._halves and hour < 12:
             hour += 12
-        elif self._half == "AM" and hour == 12:
+        elif "AM" in self._halves and hour == 12:
             hour = 0
         unix = seconds_of(self._year, month, day, hour, self._minute, self._second)
         return self._in_zone(unix, local)

@@ -112,7 +112,7 @@ def _without_fragment(url: str) -> _Url:
     if rest.startswith("//") and (scheme or not rest.startswith("///")):
         authority, slash, rest = rest[2:].partition("/")
         rest = slash + rest
-        user, host = _authority(authority)
+        user, host = _authority(authority, strict=scheme in ("http", "https"))
     return _Url(scheme, "", user, host, _unescaped(rest), query)
 
 
@@ -130,9 +130,10 @@ def _scheme(url: str) -> tuple[str, str]:
     return "", url
 
 
-def _authority(authority: str) -> tuple[tuple[str, str | None] | None, str]:
+def _authority(authority: str, *, strict: bool) -> tuple[tuple[str, str | None] | None, str]:
+    """User and host; where it is strict, a host has one colon at most. Raises FunctionError."""
     userinfo, at, written = authority.rpartition("@")
-    host = _host(written)
+    host = _host(written, strict=strict)
     if not at:
         return None, host
     if not _OF_USERINFO.issuperset(userinfo):
@@ -141,7 +142,7 @@ def _authority(authority: str) -> tuple[tuple[str, str | None] | None, str]:
     return (_unescaped(name), _unescaped(password) if colon else None), host
 
 
-def _host(host: str) -> str:
+def _host(host: str, *, strict: bool) -> str:
     bracket = host.rfind("[")
     if bracket > 0:
         raise FunctionError("invalid IP-literal")
@@ -157,10 +158,10 @@ def _host(host: str) -> str:
             address = _unescaped_host(host[1:zone]) + _unescaped_zone(host[zone:end])
         _check_ipv6(address)
         return f"[{address}]{host[end + 1 :]}"
-    name, colon, port = host.partition(":")
-    if colon:
-        _check_port(colon + port)
-    return _unescaped_host(name) + colon + port
+    colon = host.find(":") if strict else host.rfind(":")
+    if colon >= 0:
+        _check_port(host[colon:])
+    return _unescaped_host(host)
 
 
 def _is_port(port: str) -> bool:

@@ -24,6 +24,7 @@ from bank_vaults.templating.golang.values import Int64, kind_of, type_of
         ("-0", "0s"),
         ("1.s", "1s"),
         (".5s", "500ms"),
+        ("0" * 5000 + "1s", "1s"),
         ("1h2m3s4ms5us6ns", "1h2m3.004005006s"),
         ("-1.5s.5s", "-2s"),
         ("1µs", "1µs"),
@@ -54,6 +55,7 @@ def test_a_duration_is_read_and_printed_as_go_does(text: str, expected: str) -> 
         ('1"x\n', r'time: unknown unit "\"x\x0a" in duration "1\"x\x0a"'),
         ("9223372036854775808ns", 'time: invalid duration "9223372036854775808ns"'),
         ("-9223372036854775809ns", 'time: invalid duration "-9223372036854775809ns"'),
+        ("9223372036854775809-", 'time: invalid duration "9223372036854775809-"'),
         ("9" * 5000 + "h", f'time: invalid duration "{"9" * 5000}h"'),
     ],
 )
