@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import base64
+from binascii import b2a_base64
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -26,7 +26,7 @@ class _CorruptError(Exception):
 def b64enc(string: str) -> str:
     """The bytes in base64, with padding."""
     limits.text_of(len(string) * 4 // 3)
-    return base64.b64encode(octets(string)).decode()
+    return b2a_base64(octets(string), newline=False).decode()
 
 
 def b64dec(string: str) -> str:
@@ -39,18 +39,22 @@ def b64dec(string: str) -> str:
 
 def b32enc(string: str) -> str:
     """The bytes in base32, with padding."""
+    from base64 import b32encode
+
     limits.text_of(len(string) * 8 // 5)
-    return base64.b32encode(octets(string)).decode()
+    return b32encode(octets(string)).decode()
 
 
 def b32dec(string: str) -> str:
     """What base32 with padding stands for; ends of lines are passed over."""
+    from base64 import b32decode
+
     encoded = octets(string).translate(None, _NEWLINES)
     try:
         content = encoded[: _end_of_base32(encoded)]
     except _CorruptError as error:
         return f"illegal base32 data at input byte {error.position}"
-    return text(base64.b32decode(content + b"=" * (-len(content) % 8)))
+    return text(b32decode(content + b"=" * (-len(content) % 8)))
 
 
 def _end_of_base32(encoded: bytes) -> int:

@@ -6,6 +6,7 @@ The functions without ``must`` give an empty text, or nil, where those with it f
 from __future__ import annotations
 
 import math
+from binascii import b2a_base64
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
@@ -70,9 +71,7 @@ class _Writer:
         elif isinstance(value, float):
             self._put(_number(value))
         elif isinstance(value, bytes):
-            from base64 import b64encode
-
-            self._put(f'"{b64encode(value).decode()}"')
+            self._put(f'"{b2a_base64(value, newline=False).decode()}"')
         elif isinstance(value, list):
             self._several("[]", (("", each) for each in value), depth)
         elif isinstance(value, dict):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import string
+from binascii import b2a_base64
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -27,12 +28,10 @@ def _from(alphabet: str) -> Callable[[int], str]:
 
 def random_bytes(count: int) -> str:
     """So many bytes, in base64. Raises FunctionError for a negative number."""
-    from base64 import b64encode
-
     if count < 0:
         raise FunctionError("runtime error: makeslice: len out of range")
     limits.text_of(count)
-    return b64encode(secrets.token_bytes(count)).decode()
+    return b2a_base64(secrets.token_bytes(count), newline=False).decode()
 
 
 def random_int(least: int, beyond: int) -> int:
