@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from bank_vaults.templating import yaml12
 from bank_vaults.templating.own.sources import Sources
 from bank_vaults.templating.render import SCALAR, render
+from tests.support.templates import NoOracle, ask
 
 HERE = Path(__file__).parent / "templates"
 ENVIRONMENT = {
@@ -38,3 +41,16 @@ def test_the_sample_means_the_same_in_the_safe_mode(tmp_path: Path) -> None:
     assert found == expected
     config = found["auth"][7]["config"]
     assert config["oidc_discovery_ca_pem"] == CERTIFICATE
+
+
+def test_go_still_renders_the_sample_so() -> None:
+    case = {
+        "template": (HERE / "sample.yaml").read_text(),
+        "env": ENVIRONMENT,
+        "files": {"/ca.crt": CERTIFICATE},
+    }
+    try:
+        (answer,) = ask([case])
+    except NoOracle as reason:
+        pytest.skip(str(reason))
+    assert answer["output"] == (HERE / "sample-rendered.yaml").read_text()
