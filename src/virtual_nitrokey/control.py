@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
 import os
 import select
 import socket
@@ -21,6 +20,7 @@ from typing import Any, NamedTuple
 from virtual_nitrokey.faults import Rule
 from virtual_nitrokey.pcscd import PcscdError
 from virtual_nitrokey.rig import Rig, RigError
+from virtual_nitrokey.timing import LONGEST_WAIT
 
 _NAME = "control"
 _LONGEST_LINE = 1 << 16  # bytes of a request
@@ -98,7 +98,7 @@ class Control:
                         return
                     result = None if do == "stop" else _REQUESTS[do].carry_out(self._rig, arguments)
                 except (RigError, PcscdError, ValueError, OSError) as error:
-                    _send(connection, {"error": str(error)})
+                    _send(connection, {"error": describe(error)})
                 else:
                     _send(connection, {"ok": result})
                     if do == "stop":
@@ -110,6 +110,13 @@ class Control:
             for line in self._rig.journal.after(number, _FOLLOW_PAUSE):
                 _send(connection, {"line": line.text})
                 number = line.number
+
+
+def describe(error: Exception) -> str:
+    """What an error says, for people: of one of the system which file it is about, and the reason."""
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename} cannot be used: {error.strerror}"
+    return str(error)
 
 
 def _send(connection: socket.socket, message: Mapping[str, object]) -> None:
@@ -139,15 +146,16 @@ Reading = Callable[[str, object], Any]
 class _Request(NamedTuple):
     """What is done with the rig, and which members the request has for it.
 
-    The answer to one that ``moves`` sticks comes when pcscd has noticed.
+    ``moves`` are those members that name sticks which it inserts or removes: the answer comes when pcscd has
+    noticed that.
     """
 
     action: Callable[..., object]
     needed: Mapping[str, Reading] = {}
     optional: Mapping[str, Reading] = {}
-    moves: bool = False
+    moves: tuple[str, ...] = ()
 
-    def carry_out(self, rig: Rig, arguments: Mapping[str, object]) -> object:
+    def carry_out(self, rig: Rig, arguments: Mapping[str, Any]) -> object:
         readings = {**self.needed, **self.optional}
         for name in self.needed:
             if name not in arguments:
@@ -155,9 +163,10 @@ class _Request(NamedTuple):
         for name in arguments:
             if name not in readings:
                 raise ValueError(f"{name} has no meaning here")
-        result = self.action(rig, **{name: readings[name](name, value) for name, value in arguments.items()})
+        arguments = {name: readings[name](name, value) for name, value in arguments.items()}
+        result = self.action(rig, **arguments)
         if self.moves:
-            rig.settle()
+            rig.settle(*(arguments[name] for name in self.moves if name in arguments))
         return result
 
 
@@ -168,7 +177,7 @@ def _text(name: str, value: object) -> str:
 
 
 def _seconds(name: str, value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= LONGEST_WAIT:
         raise ValueError(f"{name} is not a number of seconds")
     return value
 
@@ -199,9 +208,9 @@ _STICK: Mapping[str, Reading] = {"serial": _text}
 _OF_CONTROL = ("follow", "stop")
 _REQUESTS: Mapping[str, _Request] = {
     "status": _Request(_status),
-    "insert": _Request(Rig.insert, optional=_STICK, moves=True),
-    "remove": _Request(Rig.remove, optional={**_STICK, "seconds": _seconds}, moves=True),
-    "swap": _Request(Rig.swap, {"removed": _text, "inserted": _text}, moves=True),
+    "insert": _Request(Rig.insert, optional=_STICK, moves=("serial",)),
+    "remove": _Request(Rig.remove, optional={**_STICK, "seconds": _seconds}, moves=("serial",)),
+    "swap": _Request(Rig.swap, {"removed": _text, "inserted": _text}, moves=("removed", "inserted")),
     "restart-pcscd": _Request(Rig.restart_pcscd, optional={"down_for": _seconds}),
     "login-reset": _Request(Rig.reset_login, optional=_STICK),
     "memory-limit": _Request(Rig.limit_memory, {"size": _size}, _STICK),

@@ -10,12 +10,12 @@ A rule is written as the instruction it waits for, or ``any``, then in any order
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from enum import Enum
 from typing import NamedTuple
 
 from virtual_nitrokey.instructions import Instruction
+from virtual_nitrokey.timing import LONGEST_WAIT
 
 _ANY = "any"
 _ALWAYS = "always"
@@ -35,7 +35,8 @@ class Kind(Enum):
     a loose contact, over before pcscd looks for the card: it may not even notice a removal."""
     REMOVE = "remove"
     """The stick is pulled while it works and the operation never happens; it comes back after so many
-    seconds, without a number when somebody inserts it."""
+    seconds, without a number when somebody inserts it. A command without such work (timing) is carried out,
+    and its answer lost: a PIN that it counted or changed stays so."""
     STATUS = "status"
     """It is not carried out; this status word answers it."""
     STATUS_AFTER = "status-after"
@@ -172,7 +173,7 @@ def _seconds(word: str, value: str) -> float:
         seconds = float(value)
     except ValueError:
         seconds = -1.0
-    if not (math.isfinite(seconds) and seconds >= 0):
+    if not 0 <= seconds <= LONGEST_WAIT:
         raise ValueError(f"{word!r}: not a number of seconds")
     return seconds
 

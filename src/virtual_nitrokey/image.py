@@ -95,15 +95,18 @@ class Image:
         """
         path = os.fspath(path)
         content = json.dumps(_encode(self), indent=1).encode()
-        descriptor, temporary = tempfile.mkstemp(prefix=".stick-", dir=os.path.dirname(path) or ".")
         try:
-            with open(descriptor, "wb") as file:
-                file.write(content)
-            os.replace(temporary, path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-            raise
+            descriptor, temporary = tempfile.mkstemp(prefix=".stick-", dir=os.path.dirname(path) or ".")
+            try:
+                with open(descriptor, "wb") as file:
+                    file.write(content)
+                os.replace(temporary, path)
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    os.unlink(temporary)
+                raise
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, path) from error  # nobody knows the temporary one
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Image:

@@ -173,6 +173,7 @@ class Pcscd:
             raise ConnectionRefusedError("pcscd ended")
         connection = socket.socket(fileno=descriptors[0])
         try:
+            connection.set_inheritable(False)  # a program that somebody starts shall not hold the card
             connection.settimeout(_CONNECT_LIMIT)
             connection.connect(("127.0.0.1", port(index)))
             connection.settimeout(None)

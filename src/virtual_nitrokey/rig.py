@@ -72,7 +72,8 @@ def settle(sticks: Iterable[Stick[Card]], pcscd: Pcscd) -> None:
     for stick in sticks:
         if not stick.settle(deadline - time.monotonic()):
             change = "insertion" if stick.inserted else "removal"
-            message = f"pcscd has not noticed the {change} of {stick.serial} for {SETTLE_LIMIT:.0f} s"
+            why = "" if pcscd.running else "does not run, and "
+            message = f"pcscd {why}has not noticed the {change} of {stick.serial} for {SETTLE_LIMIT:.0f} s"
             raise PcscdError("pcscd", "; ".join(part for part in (message, pcscd.log()) if part))
 
 
@@ -83,8 +84,8 @@ class Rig:
     ``profile`` and ``time_scale`` say how long the cards take. ``directory`` holds the socket of pcscd; a
     temporary one is made and removed if it is not given. ``trace_file`` gets the lines of the journal.
 
-    ValueError for no images, more than pcscd has readers for, or two of one serial number; OSError if the
-    trace file cannot be written. Any thread may call the methods.
+    ValueError for no images, more than pcscd has readers for, two of one serial number, or a scale that is
+    none; OSError if the trace file cannot be written. Any thread may call the methods.
     """
 
     def __init__(
@@ -103,12 +104,14 @@ class Rig:
         try:
             self._readers = {image.serial: Reader(image.serial) for image in images}
             self._pcscd = Pcscd([Reader(image.serial) for image in images], self.directory / "pcscd")
+            clocks = [Clock(profile, time_scale) for _ in images]
             self.journal = Journal(path=trace_file)
         except BaseException:
             self._clean()
             raise
         self.sticks: Mapping[str, Stick[Card]] = {
-            image.serial: _stick(image, save, Clock(profile, time_scale), self.journal) for image in images
+            image.serial: _stick(image, save, clock, self.journal)
+            for image, clock in zip(images, clocks, strict=True)
         }
 
     # -- what can be asked ---------------------------------------------------------------------------
@@ -171,9 +174,11 @@ class Rig:
         old.remove()
         new.insert()
 
-    def settle(self) -> None:
-        """Wait until pcscd has noticed all insertions and removals. Raises PcscdError."""
-        settle(self.sticks.values(), self._pcscd)
+    def settle(self, *serials: str) -> None:
+        """Wait until pcscd has noticed all insertions and removals; with serial numbers, those of these
+        sticks only. Raises PcscdError, RigError.
+        """
+        settle(map(self.stick, serials) if serials else self.sticks.values(), self._pcscd)
 
     def restart_pcscd(self, down_for: float = 0.0) -> None:
         """Stop pcscd, start it after so many seconds, wait until it sees the sticks. Raises PcscdError."""

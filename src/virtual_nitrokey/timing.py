@@ -8,6 +8,11 @@ from typing import NamedTuple
 
 from virtual_nitrokey.card import Work
 
+LONGEST_WAIT = 1e9
+"""Seconds, some thirty years. Threads cannot wait for much longer: the attempt is an error."""
+LARGEST_SCALE = 1e6
+"""Of the time that a stick takes: no work of any profile becomes longer than LONGEST_WAIT."""
+
 
 class PowerLostError(BaseException):
     """The stick was pulled while it worked: what was not saved is lost.
@@ -59,12 +64,13 @@ PROFILES: Mapping[str, Profile] = {profile.name: profile for profile in (INSTANT
 class Clock:
     """The time that one stick takes: the profile's, times ``time_scale``.
 
-    One thread waits here; any other may pull the plug. ValueError for a negative scale.
+    One thread waits here; any other may pull the plug. ValueError for a scale that is not from 0 to
+    LARGEST_SCALE.
     """
 
     def __init__(self, profile: Profile = INSTANT, time_scale: float = 1.0) -> None:
-        if not time_scale >= 0:
-            raise ValueError(f"a time scale is 0 or more, not {time_scale}")
+        if not 0 <= time_scale <= LARGEST_SCALE:
+            raise ValueError(f"a time scale is from 0 to {LARGEST_SCALE:.0f}, not {time_scale}")
         self._profile = profile
         self._time_scale = time_scale
         self._unplugged = threading.Event()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -14,11 +15,11 @@ import click
 from virtual_nitrokey.cli.images import choose, find
 from virtual_nitrokey.cli.run import CommandError, run
 from virtual_nitrokey.cli.status import DIRECTORY_VARIABLE, Status, beginning, table
-from virtual_nitrokey.control import ControlError, follow, request, stop
+from virtual_nitrokey.control import ControlError, describe, follow, request, stop
 from virtual_nitrokey.faults import Rule
 from virtual_nitrokey.image import ImageError
 from virtual_nitrokey.pcscd import MOST_READERS, SEEN_BY_OPENSC, PcscdError
-from virtual_nitrokey.timing import INSTANT, PROFILES
+from virtual_nitrokey.timing import INSTANT, LARGEST_SCALE, LONGEST_WAIT, PROFILES
 
 _FAILURE = 1
 _OUR_FAILURE = 125  # where other codes are those of a command, as env(1) does it
@@ -48,10 +49,7 @@ class _Group(click.Group):
 
 
 def _fail(error: Exception, code: int) -> NoReturn:
-    text = str(error)
-    if isinstance(error, OSError) and error.filename:
-        text = f"{error.filename} cannot be used: {error.strerror}"
-    click.echo(f"Error: {text}", err=True)
+    click.echo(f"Error: {describe(error)}", err=True)
     sys.exit(code)
 
 
@@ -62,6 +60,23 @@ def _default_directory() -> Path:
 
 def _file(**options: Any) -> click.Path:
     return click.Path(resolve_path=True, path_type=Path, **options)
+
+
+class _Range(click.FloatRange):
+    """Numbers from 0 on, of which "nan" is none."""
+
+    def __init__(self, most: float) -> None:
+        super().__init__(min=0, max=most)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Read one."""
+        number: float = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value!r} is not a number.", param, ctx)
+        return number
+
+
+_SECONDS = _Range(LONGEST_WAIT)
 
 
 def _with_directory(function: _Function) -> _Function:
@@ -154,7 +169,7 @@ def cli() -> None:
 )
 @click.option(
     "--time-scale",
-    type=click.FloatRange(min=0),
+    type=_Range(LARGEST_SCALE),
     default=1.0,
     show_default=True,
     metavar="X",
@@ -240,7 +255,7 @@ def _stop(directory: Path) -> None:
 @_with_directory
 @click.option(
     "--down-for",
-    type=click.FloatRange(min=0),
+    type=_SECONDS,
     default=0.0,
     show_default=True,
     metavar="SECONDS",
@@ -266,7 +281,7 @@ def _insert(directory: Path, serial: str | None) -> None:
 @_with_directory
 @_with_serial
 @click.option(
-    "--seconds", type=click.FloatRange(min=0), help="Let it come back by itself after so many seconds."
+    "--seconds", metavar="SECONDS", type=_SECONDS, help="Let it come back by itself after so many seconds."
 )
 def _remove(directory: Path, serial: str | None, seconds: float | None) -> None:
     """Pull a stick, also while it works. Programs see that when this returns."""

@@ -111,6 +111,11 @@ def test_two_at_once_do_not_meet(directory: Path, readers: Readers) -> None:
             pass
 
 
+def test_no_other_program_gets_hold_of_the_card_in_its_reader(directory: Path) -> None:
+    with Pcscd([ONE], directory) as pcscd, pcscd.connect(0) as connection:
+        assert not connection.get_inheritable()
+
+
 def test_the_systems_own_pcscd_is_not_touched(directory: Path) -> None:
     def seen() -> list[str] | None:
         try:

@@ -227,12 +227,14 @@ def test_what_cannot_be_a_rig_is_refused_and_leaves_nothing(monkeypatch: pytest.
     for images in ([], [ONE, ONE], [Image.new() for _ in range(9)]):
         with pytest.raises(ValueError, match="readers"):
             Rig(images)
+    with pytest.raises(ValueError, match="time scale"):
+        Rig([ONE], time_scale=-1)
     with pytest.raises(OSError, match="nowhere"):
         Rig([ONE], trace_file=Path("/nowhere/trace"))
     monkeypatch.setattr(pcscd, "_DRIVERS", ())
     with pytest.raises(PcscdError, match="vsmartcard-vpcd"):
         Rig([ONE]).start()
-    assert len(made) == 5
+    assert len(made) == 6
     assert not any(path.exists() for path in made)
 
 

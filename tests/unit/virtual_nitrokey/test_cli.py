@@ -245,6 +245,26 @@ def test_a_choice_that_makes_no_sense_is_a_wrong_use_of_the_program(tmp_path: Pa
     assert "a stick is named twice" in result.stderr
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["run", "--time-scale", "nan"],
+        ["run", "--time-scale", "1e7"],
+        ["remove", "--seconds", "nan"],
+        ["remove", "--seconds", "1e10"],
+        ["restart-pcscd", "--down-for", "inf"],
+    ],
+    ids=" ".join,
+)
+def test_a_time_that_nobody_can_wait_for_is_a_wrong_use_of_the_program(
+    tmp_path: Path, words: list[str]
+) -> None:
+    result = Command(tmp_path / "rig").invoke(*words)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "Error: Invalid value for" in result.stderr
+    assert not (tmp_path / "rig").exists()
+
+
 @pytest.mark.parametrize(("command", "code"), [([], 1), (["--", "true"], 125)])
 def test_the_rig_is_run_as_asked_and_its_failure_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: list[str], code: int

@@ -114,7 +114,37 @@ def test_a_move_that_pcscd_does_not_notice_is_told(
 ) -> None:
     monkeypatch.setattr(rig_module, "SETTLE_LIMIT", 0.0)
     assert ask("remove", seconds=3600) is None
-    assert "has not noticed the insertion" in ask.refused("insert")
+    assert f"pcscd does not run, and has not noticed the insertion of {SERIAL}" in ask.refused("insert")
+
+
+def test_nobody_waits_for_a_stick_that_he_does_not_move(tmp_path: Path) -> None:
+    sticks = [FACTORY, *map(Image.new, (OTHER, "DENK0100003"))]
+    rig = Rig(sticks, directory=tmp_path)  # without pcscd: the third one is inserted and never noticed
+    control = Control(rig)
+    control.start()
+    ask = Asker(tmp_path)
+    answers: list[object] = []
+    requests: list[dict[str, Any]] = [
+        {"do": "insert", "serial": OTHER},
+        {"do": "swap", "removed": SERIAL, "inserted": OTHER},
+    ]
+    try:
+        with Reader() as reader:
+            stick = rig.stick(OTHER)
+            stick.remove()
+            stick.start(reader.connect)
+            for wanted in requests:
+                asking = threading.Thread(target=lambda asked: answers.append(ask(**asked)), args=[wanted])
+                asking.start()
+                reader.see_card()
+                asking.join(LIMIT)
+                stick.remove()
+                assert reader.rest() == b""
+            assert answers == [None, None]
+            stick.close()
+    finally:
+        control.stop()
+        rig.stop()
 
 
 def test_faults_are_added_listed_and_cleared(ask: Asker) -> None:
@@ -172,16 +202,19 @@ def test_a_follower_that_hangs_up_is_let_go(ask: Asker) -> None:
         ("remove", {"seconds": -1}, "seconds is not a number of seconds"),
         ("remove", {"seconds": True}, "seconds is not a number of seconds"),
         ("remove", {"seconds": float("inf")}, "seconds is not a number of seconds"),
+        ("remove", {"seconds": 1e10}, "seconds is not a number of seconds"),
+        ("remove", {"seconds": 10**400}, "seconds is not a number of seconds"),
         ("swap", {"removed": SERIAL}, "inserted is missing"),
         ("swap", {"removed": SERIAL, "inserted": OTHER}, f"there is no stick {OTHER}"),
         ("memory-limit", {"size": 1.5}, "size is not a number of bytes"),
         ("memory-limit", {"size": -1}, "size is not a number of bytes"),
         ("memory-limit", {"size": True}, "size is not a number of bytes"),
         ("export", {"path": "stick"}, "path is not an absolute path"),
-        ("export", {"path": "/nowhere/stick"}, "No such file"),
+        ("export", {"path": "/nowhere/stick"}, "/nowhere/stick cannot be used: No such file or directory"),
         ("fault-add", {"rule": "any"}, "'any' says of no effect"),
         ("fault-add", {}, "rule is missing"),
         ("restart-pcscd", {"down_for": "long"}, "down_for is not a number of seconds"),
+        ("restart-pcscd", {"down_for": 1e10}, "down_for is not a number of seconds"),
     ],
 )
 def test_what_makes_no_sense_is_refused(

@@ -113,6 +113,14 @@ def test_a_save_that_fails_leaves_the_old_file_and_nothing_else(
     assert os.listdir(path.parent) == [path.name]
 
 
+def test_a_save_that_fails_names_the_file_that_was_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "directory").mkdir()
+    for path in (tmp_path / "none" / "stick", tmp_path / "directory"):
+        with pytest.raises(OSError, match=f"'{path}'$"):
+            FACTORY.save(path)
+    assert os.listdir(tmp_path) == ["directory"]
+
+
 def test_a_relative_name_is_saved_where_one_is(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(path.parent)
     FACTORY.save("stick.json")

@@ -7,7 +7,16 @@ import threading
 import pytest
 
 from virtual_nitrokey.card import Work
-from virtual_nitrokey.timing import INSTANT, NITROKEY_HSM, PROFILES, Clock, PowerLostError, Profile
+from virtual_nitrokey.timing import (
+    INSTANT,
+    LARGEST_SCALE,
+    LONGEST_WAIT,
+    NITROKEY_HSM,
+    PROFILES,
+    Clock,
+    PowerLostError,
+    Profile,
+)
 
 FOREVER = 3600.0
 SLOW = Profile("slow", lambda work, bits: 0.0 if work is Work.APDU else FOREVER)
@@ -47,10 +56,17 @@ def test_time_is_scaled() -> None:
     Clock(SLOW, time_scale=0).spend(Work.RSA_GENERATE, 2048)
 
 
-@pytest.mark.parametrize("scale", [-1.0, float("nan")])
+@pytest.mark.parametrize("scale", [-1.0, float("nan"), float("inf"), 2 * LARGEST_SCALE])
 def test_a_scale_that_is_no_scale_is_refused(scale: float) -> None:
     with pytest.raises(ValueError, match="time scale"):
         Clock(time_scale=scale)
+
+
+def test_the_longest_wait_is_one_that_can_be_waited_for() -> None:
+    assert LONGEST_WAIT < threading.TIMEOUT_MAX
+    for work in Work:
+        bits = 521 if work.value.startswith("ec-") else 4096
+        assert NITROKEY_HSM.seconds(work, bits) * LARGEST_SCALE <= LONGEST_WAIT
 
 
 def test_pulling_the_plug_ends_a_wait() -> None:
