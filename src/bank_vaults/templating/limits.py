@@ -19,11 +19,28 @@ MAX_STEPS: Final = 5_000_000
 MAX_DEPTH: Final = 200
 """Templates that call one another, and constructs within one another."""
 
+COSTS: Final = {
+    "genPrivateKey": 100_000,
+    "derivePassword": 30_000,
+    "genCA": 25_000,
+    "genSelfSignedCert": 25_000,
+    "genSignedCert": 25_000,
+    "bcrypt": 10_000,
+    "htpasswd": 10_000,
+}
+"""Steps that one call counts for besides, of functions that take long however little they are given."""
+
 
 def text_of(length: int) -> None:
     """A text of that length is about to be made. Raises FunctionError where it is too long."""
     if length > MAX_TEXT:
         raise FunctionError(f"the result would have {length} characters, more than {MAX_TEXT}")
+
+
+def input_of(what: str, length: int, most: int) -> None:
+    """A text of that length is about to be read. Raises FunctionError where it is too long."""
+    if length > most:
+        raise FunctionError(f"{what} has {length} characters, more than {most}")
 
 
 def items_of(count: int) -> None:

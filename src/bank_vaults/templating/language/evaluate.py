@@ -365,6 +365,7 @@ class _Rendering:
         ]
         if final is not _MISSING:
             values.append(converted(final, parameters[given] if given < fixed else parameters[-1]))
+        self.steps -= limits.COSTS.get(name, 0)
         try:
             if function is builtins.CALL:
                 raise FunctionError(_not_callable(values[0], operands[1:]))
