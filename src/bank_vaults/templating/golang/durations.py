@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Final
 
+from bank_vaults.templating import limits
 from bank_vaults.templating.errors import FunctionError
 from bank_vaults.templating.golang.values import Int64, Methods, Object, Sized, bound, octets, wrap64
 
 SECOND: Final = 1_000_000_000
 MINUTE: Final = 60 * SECOND
 HOUR: Final = 60 * MINUTE
+MAX_DURATION: Final = 16 * 1024
+"""Characters of a duration that is read."""
 LONGEST: Final = (1 << 63) - 1
 
 _UNITS: Final = {
@@ -115,6 +118,7 @@ def quoted(string: str) -> str:
 
 def parse_duration(string: str) -> Duration:
     """Read ``1h30m``, ``-1.5s``, ``0``. Raises FunctionError with Go's text."""
+    limits.input_of("the duration", len(string), MAX_DURATION)
     invalid = FunctionError(f"time: invalid duration {quoted(string)}")
     rest = string[1:] if string[:1] in ("-", "+") else string
     if rest == "0":

@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+from bank_vaults.templating import limits
+
 MONTHS: Final = (
     "January",
     "February",
@@ -20,6 +22,9 @@ MONTHS: Final = (
     "December",
 )
 DAYS: Final = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
+
+MAX_LAYOUT: Final = 16 * 1024
+"""Characters of a layout, and of a text that is read by one."""
 
 _ELEMENTS: Final = {
     "J": ("January", "Jan"),
@@ -67,9 +72,10 @@ class Clock(NamedTuple):
     """Abbreviation, empty where there is none."""
 
 
-@lru_cache(maxsize=128)
+@lru_cache(maxsize=32)
 def pieces(layout: str) -> tuple[Piece, ...]:
-    """The layout in its parts; the last has no element."""
+    """The layout in its parts; the last has no element. Raises FunctionError for one that is too long."""
+    limits.input_of("the layout", len(layout), MAX_LAYOUT)
     found = []
     start = at = 0
     while at < len(layout):
@@ -111,7 +117,7 @@ def _fraction(layout: str, at: int) -> str:
 
 
 def formatted(layout: str, clock: Clock) -> str:
-    """The time as the layout has it."""
+    """The time as the layout has it. Raises FunctionError for one that is too long."""
     return "".join(piece.literal + _printed(piece.element, clock) for piece in pieces(layout))
 
 

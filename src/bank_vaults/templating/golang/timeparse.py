@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+from bank_vaults.templating import limits
 from bank_vaults.templating.errors import FunctionError
 from bank_vaults.templating.golang.calendar import day_of_year, is_leap, length_of_month, seconds_of
 from bank_vaults.templating.golang.durations import quoted
-from bank_vaults.templating.golang.layouts import DAYS, MONTHS, pieces
+from bank_vaults.templating.golang.layouts import DAYS, MAX_LAYOUT, MONTHS, pieces
 from bank_vaults.templating.golang.zones import UTC, Location
 
 _DIGITS: Final = frozenset("0123456789")
@@ -34,6 +35,7 @@ class _OutOfRangeError(Exception):
 
 def parse(layout: str, value: str, local: Location) -> Parsed:
     """Read the value; where it names no zone, in the given one. Raises FunctionError with Go's text."""
+    limits.input_of("the time", len(value), MAX_LAYOUT)
     reader = _Reader(value)
     parts = pieces(layout)
     for number, (literal, element) in enumerate(parts):

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from bank_vaults.templating import limits
 from bank_vaults.templating.errors import FunctionError
 from bank_vaults.templating.golang.base64 import decoded
 from bank_vaults.templating.golang.values import octets
@@ -34,6 +35,8 @@ _READ_AS: Final = {
     "EC PRIVATE KEY": "parsing EC private key from PEM",
     "DSA PRIVATE KEY": "parsing DSA private key from PEM",
 }
+MAX_PEM: Final = 256 * 1024
+"""Characters of a text in which a block of PEM is looked for."""
 _BEGIN: Final = "-----BEGIN "
 _DASHES: Final = "-----"
 
@@ -49,7 +52,11 @@ class Block(NamedTuple):
 
 
 def first_block(text: str) -> Block | None:
-    """The first block of PEM that can be read; what stands around it does not count."""
+    """The first block of PEM that can be read; what stands around it does not count.
+
+    Raises FunctionError for a text that is too long.
+    """
+    limits.input_of("the PEM", len(text), MAX_PEM)
     start = text.find(_BEGIN)
     while start >= 0:
         block = _block_at(text, start) if start == 0 or text[start - 1] == "\n" else None

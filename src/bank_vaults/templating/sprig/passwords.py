@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from bank_vaults.templating import limits
 from bank_vaults.templating.errors import FunctionError
 from bank_vaults.templating.golang.base64 import decoded
 from bank_vaults.templating.golang.values import Value, octets, text
@@ -86,6 +87,7 @@ def encrypt_aes(password: str, string: str) -> str:
 
     from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
+    limits.text_of(len(string) * 4 // 3)
     written = octets(string)
     missing = _BLOCK - len(written) % _BLOCK
     vector = os.urandom(_BLOCK)

@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from bank_vaults.templating import limits
 from bank_vaults.templating.golang.values import Value
 
 
 def clean(path: str) -> str:
-    """The shortest path that means the same, by its text alone: no ``.``, no ``..`` but in front."""
+    """The shortest path that means the same, by its text alone: no ``.``, no ``..`` but in front.
+
+    Raises FunctionError for a path of too many parts.
+    """
+    limits.items_of(path.count("/"))
     parts: list[str] = []
     rooted = path.startswith("/")
     for part in path.split("/"):

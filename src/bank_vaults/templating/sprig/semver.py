@@ -6,11 +6,12 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
+from bank_vaults.templating import limits
 from bank_vaults.templating.errors import FunctionError
 from bank_vaults.templating.golang.values import Methods, Object, Uint64, Value, bound, octets
 
-MAX_CONSTRAINT: Final = 1024
-"""Characters of a constraint; its search for ranges takes time by the square of its length."""
+MAX_LENGTH: Final = 1024
+"""Characters of a version or constraint; to find ranges takes time by the square of the length."""
 
 _BIGGEST: Final = (1 << 64) - 1
 _IDENTIFIERS: Final = r"[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*"
@@ -61,6 +62,7 @@ class VersionValue(Object):
     def with_prerelease(self, prerelease: str) -> VersionValue:
         """The same with another prerelease. Raises FunctionError."""
         if prerelease:
+            limits.input_of("the prerelease", len(prerelease), MAX_LENGTH)
             _check_identifiers(prerelease, "Invalid Prerelease string")
             _check_numbers(prerelease)
         return VersionValue(self.parts, prerelease, self.metadata)
@@ -68,6 +70,7 @@ class VersionValue(Object):
     def with_metadata(self, metadata: str) -> VersionValue:
         """The same with other metadata. Raises FunctionError."""
         if metadata:
+            limits.input_of("the metadata", len(metadata), MAX_LENGTH)
             _check_identifiers(metadata, "Invalid Metadata string")
         return VersionValue(self.parts, self.prerelease, metadata)
 
@@ -160,6 +163,7 @@ def _small(text: str) -> int | None:
 
 def semver(text: str) -> Version:
     """Read a version; parts may be missing, and ``v`` may stand in front. Raises FunctionError."""
+    limits.input_of("the version", len(text), MAX_LENGTH)
     found = _VERSION.fullmatch(text)
     if found is None:
         raise FunctionError("Invalid Semantic Version")
@@ -344,8 +348,7 @@ def _with_ranges_written_out(text: str) -> str:
 
 def semver_compare(constraint: str, version: str) -> bool:
     """Whether the version fulfils the constraint. Raises FunctionError where either cannot be read."""
-    if len(constraint) > MAX_CONSTRAINT:
-        raise FunctionError(f"the constraint has more than {MAX_CONSTRAINT} characters")
+    limits.input_of("the constraint", len(constraint), MAX_LENGTH)
     alternatives = [_constraints(each) for each in _with_ranges_written_out(constraint).split("||")]
     wanted = semver(version)
     return any(all(each.allows(wanted) for each in together) for together in alternatives)

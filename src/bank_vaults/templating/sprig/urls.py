@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
+from bank_vaults.templating import limits
 from bank_vaults.templating.errors import FunctionError
 from bank_vaults.templating.golang.strconv import quote
 from bank_vaults.templating.golang.values import Value, kind_of, octets, text
@@ -20,6 +21,10 @@ _OF_USERINFO: Final = frozenset(
 _LETTERS: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 _DIGITS: Final = frozenset("0123456789")
 _HEX: Final = frozenset(b"0123456789abcdefABCDEF")
+
+
+MAX_URL: Final = 1024 * 1024
+"""Characters of a URL, or of one of its parts."""
 
 
 class _Url(NamedTuple):
@@ -230,6 +235,7 @@ def _written(url: _Url) -> str:
 
 def url_parse(url: str) -> dict[str, Value]:
     """The parts of a URL by name. Raises FunctionError."""
+    limits.input_of("the URL", len(url), MAX_URL)
     try:
         parts = _parsed(url)
     except FunctionError as error:
@@ -271,6 +277,7 @@ def _part(parts: Mapping[str, Value], name: str) -> str:
         raise FunctionError("runtime error: invalid memory address or nil pointer dereference")
     if not isinstance(value, str):
         raise FunctionError(f"unable to parse {name} key, must be of type string, but {kind_of(value)} found")
+    limits.input_of(f"the {name}", len(value), MAX_URL)
     return value
 
 

@@ -97,3 +97,8 @@ def test_durations_are_rounded_away_from_zero_and_cut_towards_it() -> None:
 
 def test_seconds_beyond_the_longest_duration_go_round() -> None:
     assert duration_of_seconds(9223372037).go_string() == "-2562047h47m16.709551616s"
+
+
+def test_a_duration_of_great_length_is_refused() -> None:
+    with pytest.raises(FunctionError, match=r"^the duration has 16385 characters, more than 16384$"):
+        parse_duration("1" * 16385)

@@ -287,3 +287,10 @@ def test_methods_with_several_results_say_that_a_template_cannot_call_them() -> 
 
 def test_a_layout_without_elements_stays_as_it_is() -> None:
     assert formatted("é日", times.ZERO.clock()) == "é日"
+
+
+def test_layouts_and_times_of_great_length_are_refused() -> None:
+    with pytest.raises(FunctionError, match=r"^the layout has 16385 characters, more than 16384$"):
+        times.ZERO.shown("2" * 16385)
+    with pytest.raises(FunctionError, match=r"^the time has 16385 characters, more than 16384$"):
+        parsed("2006", "2" * 16385)

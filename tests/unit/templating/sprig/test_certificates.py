@@ -18,10 +18,12 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtensionOID
 
-from bank_vaults.templating.errors import FunctionError
+from bank_vaults.templating import sprig
+from bank_vaults.templating.errors import FunctionError, TemplateError
 from bank_vaults.templating.golang.values import kind_of, type_of
 from bank_vaults.templating.sprig import certificates, keys
 from bank_vaults.templating.sprig.certificates import Certificate
+from bank_vaults.templating.template import parse
 
 SHORT = """\
 -----BEGIN RSA PRIVATE KEY-----
@@ -325,3 +327,13 @@ def test_a_certificate_that_ends_before_it_begins_is_refused(key: str) -> None:
     assert _read(certificates.gen_ca_with_key("x", 0, key))
     with pytest.raises(FunctionError, match=r"^error creating certificate: "):
         certificates.gen_ca_with_key("x", -1, key)
+
+
+def test_a_text_too_long_for_pem_is_not_searched() -> None:
+    _fails("-----BEGIN A\n" * 30_000, "parsing private key: the PEM has 390000 characters, more than 262144")
+
+
+def test_a_template_that_makes_keys_without_end_is_stopped() -> None:
+    endless = parse("${ range until 100000 }${ genPrivateKey `none` }${ end }", functions=sprig.lookup)
+    with pytest.raises(TemplateError, match=r"rendering takes more than 5000000 steps$"):
+        endless.render({})

@@ -83,3 +83,8 @@ def test_what_cannot_be_decrypted_is_refused_in_the_words_of_go(encrypted: str, 
     with pytest.raises(FunctionError) as refused:
         passwords.decrypt_aes("pw", encrypted)
     assert str(refused.value) == expected
+
+
+def test_a_text_that_would_become_too_long_is_not_encrypted() -> None:
+    with pytest.raises(FunctionError, match=r"^the result would have 67108900 characters"):
+        passwords.encrypt_aes("pw", "x" * (3 * 16777225))

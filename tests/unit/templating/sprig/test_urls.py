@@ -6,7 +6,7 @@ import pytest
 
 from bank_vaults.templating.errors import FunctionError
 from bank_vaults.templating.golang.values import Value
-from bank_vaults.templating.sprig.urls import url_join, url_parse
+from bank_vaults.templating.sprig.urls import MAX_URL, url_join, url_parse
 
 
 def test_a_url_has_all_its_parts() -> None:
@@ -122,3 +122,10 @@ def test_parts_that_are_none_are_refused(parts: dict[str, Value], expected: str)
     with pytest.raises(FunctionError) as refused:
         url_join(parts)
     assert str(refused.value) == expected
+
+
+def test_a_url_of_great_length_is_refused() -> None:
+    with pytest.raises(FunctionError, match=r"^the URL has 1048577 characters, more than 1048576$"):
+        url_parse("x" * (MAX_URL + 1))
+    with pytest.raises(FunctionError, match=r"^the path has 1048577 characters, more than 1048576$"):
+        url_join({"path": "x" * (MAX_URL + 1)})
