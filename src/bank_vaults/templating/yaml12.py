@@ -27,7 +27,7 @@ from typing import Any, Final
 import yaml
 
 from bank_vaults.templating.golang.values import NO_VALUE, Object, Uint64, Value, text
-from bank_vaults.templating.limits import MAX_DEPTH, MAX_ITEMS
+from bank_vaults.templating.limits import MAX_DEPTH, MAX_ITEMS, MAX_TEXT
 
 Path = tuple[str | int, ...]
 """Names and numbers from the top of a document to a value."""
@@ -269,6 +269,7 @@ class _Writer:
 
     def __init__(self) -> None:
         self._seen = 0
+        self._length = 0
 
     def plain(self, value: Value, depth: int) -> Any:
         self._seen += 1
@@ -276,6 +277,10 @@ class _Writer:
             raise ValueError(f"more than {MAX_ITEMS} values, or more than {MAX_DEPTH} in one another")
         if value is None or value is NO_VALUE:
             return None
+        if isinstance(value, (str, bytes)):
+            self._length += len(value)
+            if self._length > MAX_TEXT:
+                raise ValueError(f"the result would have more than {MAX_TEXT} characters")
         if isinstance(value, (str, bool)):
             return value
         if isinstance(value, dict):

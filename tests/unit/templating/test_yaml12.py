@@ -231,5 +231,10 @@ def test_a_value_that_holds_itself_is_an_error() -> None:
         yaml12.dump(value)
 
 
+def test_a_text_that_is_there_very_often_is_an_error() -> None:
+    with pytest.raises(ValueError, match="the result would have more than"):
+        yaml12.dump(["x" * (1 << 20)] * 1000)
+
+
 def test_large_unsigned_numbers_keep_their_type() -> None:
     assert type_of(yaml12.load("18446744073709551615")) == "uint64"

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from bank_vaults.templating import limits
 from bank_vaults.templating.errors import FunctionError
 from bank_vaults.templating.functions import Lookup, table
 from bank_vaults.templating.golang.values import Map, Value, text
@@ -108,11 +109,16 @@ class Sources:
 
     def expandenv(self, string: str) -> str:
         """The text with ``$NAME`` and ``${NAME}`` replaced by the variables."""
+        length = len(string)
 
         def replaced(match: re.Match[str]) -> str:
+            nonlocal length
             name = match["braced"] or match["name"]
             if name:
-                return self.variable(name, "expandenv") or ""
+                value = self.variable(name, "expandenv") or ""
+                length += len(value)
+                limits.text_of(length)
+                return value
             return "$" if match["none"] is not None else ""
 
         return re.sub(_VARIABLE, replaced, string)

@@ -70,6 +70,13 @@ def test_expandenv_expands_as_go_does(sources: Sources, text: str, expanded: str
     assert sources.expandenv(text) == expanded
 
 
+def test_a_variable_that_is_there_very_often_is_an_error() -> None:
+    large = Sources({"A": "x" * 100_000})
+    assert "error calling expandenv: the result would have" in _failure(
+        "${ expandenv (repeat 100000 `$A`) }", large
+    )
+
+
 def test_refused_variables_are_not_in_the_map_and_asking_for_one_says_so() -> None:
     limited = Sources(ENVIRONMENT, policy(["env:VAULT_*", "env:FOO"], []))
     assert (
