@@ -10,7 +10,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 import pytest
 
@@ -320,7 +323,7 @@ sys.exit(sandbox.main(sys.argv[1:]))
 
 
 class Sandbox:
-    """The program, run as its parent does but with less patience."""
+    """The program, run as its parent does but with less patience. A context manager."""
 
     def __init__(
         self,
@@ -353,13 +356,33 @@ class Sandbox:
         self.control.close()
         return self.process.wait(LIMIT)
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.control.close()
+        self.process.kill()
+        self.process.wait(LIMIT)
+
+
+Sandboxes = Callable[..., Sandbox]
+
+
+@pytest.fixture
+def sandbox(directory: Path) -> Iterator[Sandboxes]:
+    """Makes them. However a test ends, also when it is skipped, none outlives it."""
+    with ExitStack() as stack:
+        yield lambda *command, **options: stack.enter_context(Sandbox(directory, *command, **options))
+
 
 def pcscd_command() -> list[str]:
     return [module._pcscd(), "--foreground", "-c", "/run/pcscd/readers"]
 
 
-def test_the_sandbox_gives_sockets_of_its_network_until_it_is_hung_up_on(directory: Path) -> None:
-    run = Sandbox(directory, *pcscd_command())
+def test_the_sandbox_gives_sockets_of_its_network_until_it_is_hung_up_on(sandbox: Sandboxes) -> None:
+    run = sandbox(*pcscd_command())
     pid = run.ready()
     for slot in range(2):
         run.control.send(b"socket")
@@ -370,16 +393,16 @@ def test_the_sandbox_gives_sockets_of_its_network_until_it_is_hung_up_on(directo
     assert not alive(pid)
 
 
-def test_the_sandbox_ends_with_pcscd(directory: Path) -> None:
-    run = Sandbox(directory, *pcscd_command())
+def test_the_sandbox_ends_with_pcscd(sandbox: Sandboxes) -> None:
+    run = sandbox(*pcscd_command())
     os.kill(run.ready(), signal.SIGKILL)
     assert run.control.recv(1000) == b""
     assert run.end() == 0
 
 
-def test_the_sandbox_ends_with_its_parent_whoever_holds_its_control(directory: Path) -> None:
+def test_the_sandbox_ends_with_its_parent_whoever_holds_its_control(sandbox: Sandboxes) -> None:
     with subprocess.Popen(["sleep", "60"]) as parent:
-        run = Sandbox(directory, *pcscd_command(), parent=parent.pid)
+        run = sandbox(*pcscd_command(), parent=parent.pid)
         pid = run.ready()
         parent.kill()
     assert run.process.wait(LIMIT) == 0
@@ -387,29 +410,29 @@ def test_the_sandbox_ends_with_its_parent_whoever_holds_its_control(directory: P
     assert run.end() == 0
 
 
-def test_the_sandbox_does_not_begin_without_its_parent(directory: Path) -> None:
+def test_the_sandbox_does_not_begin_without_its_parent(sandbox: Sandboxes) -> None:
     with subprocess.Popen(["true"]) as parent:
         pass
-    run = Sandbox(directory, *pcscd_command(), parent=parent.pid)
+    run = sandbox(*pcscd_command(), parent=parent.pid)
     assert run.control.recv(1000) == b""
     assert run.end() == 1
 
 
 @pytest.mark.parametrize("command", ["/nowhere/pcscd", "/bin/false"])
-def test_the_sandbox_tells_that_pcscd_does_not_run(directory: Path, command: str) -> None:
-    run = Sandbox(directory, command)
+def test_the_sandbox_tells_that_pcscd_does_not_run(sandbox: Sandboxes, command: str) -> None:
+    run = sandbox(command)
     assert run.control.recv(1000) == b"failed\npcscd\npcscd ended at once"
     assert run.end() == 0
 
 
-def test_the_sandbox_tells_that_pcscd_does_not_listen(directory: Path) -> None:
-    run = Sandbox(directory, "/bin/sleep", "60", listen_limit=0.1)
+def test_the_sandbox_tells_that_pcscd_does_not_listen(sandbox: Sandboxes) -> None:
+    run = sandbox("/bin/sleep", "60", listen_limit=0.1)
     assert run.control.recv(1000) == b"failed\npcscd\npcscd does not listen after 0.1 s"
     assert run.end() == 0
 
 
-def test_the_sandbox_tells_which_namespace_was_refused(directory: Path) -> None:
-    run = Sandbox(directory, *pcscd_command(), prefix=NO_NETWORKS)
+def test_the_sandbox_tells_which_namespace_was_refused(sandbox: Sandboxes) -> None:
+    run = sandbox(*pcscd_command(), prefix=NO_NETWORKS)
     verdict = run.control.recv(1000)
     if not verdict and run.end() in (1, 77):
         pytest.skip("this machine grants no user namespaces, or no way to limit them")
@@ -417,11 +440,11 @@ def test_the_sandbox_tells_which_namespace_was_refused(directory: Path) -> None:
     assert run.end() == 1
 
 
-def test_a_root_without_the_capability_gets_a_user_namespace(directory: Path) -> None:
+def test_a_root_without_the_capability_gets_a_user_namespace(sandbox: Sandboxes) -> None:
     if os.getuid():
         pytest.skip("an ordinary user gets one in all these tests")
     limited = ("setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin", "--")
-    run = Sandbox(directory, *pcscd_command(), prefix=limited)
+    run = sandbox(*pcscd_command(), prefix=limited)
     verdict = run.control.recv(1000).decode()
     if verdict.startswith("failed\nnamespaces\na user namespace"):
         pytest.skip("this machine grants no user namespaces")
@@ -440,8 +463,8 @@ with socket.socket(socket.AF_UNIX) as listener:
 """
 
 
-def test_a_pcscd_that_does_not_end_by_itself_is_killed(directory: Path) -> None:
-    run = Sandbox(directory, sys.executable, "-c", DEAF)
+def test_a_pcscd_that_does_not_end_by_itself_is_killed(sandbox: Sandboxes) -> None:
+    run = sandbox(sys.executable, "-c", DEAF)
     pid = run.ready()
     assert run.end() == 0
     assert not alive(pid)
