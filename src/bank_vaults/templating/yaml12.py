@@ -21,18 +21,13 @@ import binascii
 import json
 import math
 import re
-from collections.abc import MutableMapping
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
 
 import yaml
 
 from bank_vaults.templating.golang.values import NO_VALUE, Object, Uint64, Value, text
 from bank_vaults.templating.limits import MAX_DEPTH, MAX_ITEMS, MAX_TEXT
-
-Path = tuple[str | int, ...]
-"""Names and numbers from the top of a document to a value."""
-Places = MutableMapping[Path, tuple[int, int]]
-"""Line and column, from 1, of each value; for the member of a map those of its name."""
 
 _TAG: Final = "tag:yaml.org,2002:"
 _NULL: Final = re.compile(r"~|null|Null|NULL|")
@@ -46,6 +41,12 @@ _FLOAT: Final = re.compile(
 )
 _BASES: Final = {"hex": 16, "bin": 2, "oct": 8, "dec": 10}
 _MOST_DIGITS: Final = 64
+_KINDS: Final = {
+    first: kind
+    for kind, firsts in (("null", ("~", "n", "N", "")), ("bool", "tTfF"), ("number", "-+.0123456789"))
+    for first in firsts
+}
+"""What a text without quotes may be, by its first character; all others are texts."""
 _ALSO_BOOLEAN_ELSEWHERE: Final = frozenset("yYnN")
 
 
@@ -57,32 +58,52 @@ class YamlError(Exception):
         self.sentence, self.line, self.column = sentence, line, column
 
 
-class _Loader(yaml.CBaseLoader):
-    pass
+class Located(NamedTuple):
+    """A value of a document, and where it stands; lines and columns count from 1.
+
+    The member of a map stands where its name does.
+    """
+
+    value: Any
+    """A scalar, a ``list[Located]``, or a ``dict[str, Located]`` in the order of the document."""
+    line: int
+    column: int
+    written: str = ""
+    """Of a scalar: the text that stands there, without quotes and before it became a number."""
+
+    def __repr__(self) -> str:
+        return f"Located({type(self.value).__name__} at {self.line}:{self.column})"  # it may be a password
 
 
-for _name, _pattern, _first in (
-    ("null", _NULL, ("~", "n", "N", "")),
-    ("bool", _BOOLEAN, "tTfF"),
-    ("int", _INTEGER, "-+0123456789"),
-    ("float", _FLOAT, "-+.0123456789"),
-    ("merge", re.compile("<<"), "<"),
-):
-    # PyYAML asks for a match at the beginning only.
-    _Loader.add_implicit_resolver(_TAG + _name, re.compile(rf"(?:{_pattern.pattern})\Z"), list(_first))
+def load(source: str) -> Value:
+    """The value of the one document in ``source``, None where it is empty. Raises YamlError."""
+    found, faults = locate(source)
+    if faults:
+        raise faults[0]
+    return None if found is None else plain(found)
 
 
-def load(source: str, places: Places | None = None) -> Value:
-    """The value of the one document in ``source``, None where it is empty. Raises YamlError.
+def locate(source: str) -> tuple[Located | None, list[YamlError]]:
+    """The one document in ``source`` with the places of its values, and all that is wrong with single values.
 
-    ``places``, if given, is filled with where each value stands.
+    None where it is empty. Raises YamlError where it cannot be read to its end.
     """
     try:
         source.encode()
-        node = yaml.compose(source, Loader=_Loader)
+        reader = _Reader(source)
+        return reader.document(), reader.faults
     except (yaml.YAMLError, UnicodeEncodeError) as error:
         raise explained(error, source) from None
-    return None if node is None else _Reader(places).value(node, (), 0)
+
+
+def plain(found: Located) -> Value:
+    """The value without places, each list and each map a new one."""
+    value = found.value
+    if isinstance(value, dict):
+        return {name: plain(member) for name, member in value.items()}
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    return value
 
 
 def explained(error: Exception, source: str) -> YamlError:
@@ -101,67 +122,167 @@ def explained(error: Exception, source: str) -> YamlError:
     return YamlError(reason, before.count("\n") + 1, position - before.rfind("\n"))
 
 
+class _Anchored(NamedTuple):
+    """What an alias stands for: the value, how many values are in it, how deep they stand in one another."""
+
+    found: Located
+    values: int
+    height: int
+
+
 class _Reader:
-    """From nodes to values."""
+    """From the events of the parser to values.
 
-    def __init__(self, places: Places | None) -> None:
-        self._places = places
-        self._open: set[int] = set()
+    Nodes, the step between, would take five times as long.
+    """
+
+    def __init__(self, source: str) -> None:
+        self._next: Callable[[], Any] = yaml.CBaseLoader(source).get_event
+        self.faults: list[YamlError] = []
+        self._anchors: dict[str, _Anchored | None] = {}
         self._seen = 0
+        self._deepest = 0
 
-    def value(self, node: yaml.Node, path: Path, depth: int) -> Value:
-        self._seen += 1
-        if self._seen > MAX_ITEMS:
-            raise _at(node, f"the document has more than {MAX_ITEMS} values")
-        if depth > MAX_DEPTH:
-            raise _at(node, f"values stand in one another more than {MAX_DEPTH} deep")
-        if self._places is not None:
-            self._places.setdefault(path, _place(node))
-        if isinstance(node, yaml.ScalarNode):
-            return _scalar(node)
-        if id(node) in self._open:
-            raise _at(node, "a value holds itself")
-        self._open.add(id(node))
-        found: Value
-        if isinstance(node, yaml.SequenceNode):
-            _expect(node, "seq")
-            found = [self.value(item, (*path, number), depth + 1) for number, item in enumerate(node.value)]
-        else:
-            _expect(node, "map")
-            found = self._members(node, path, depth)
-        self._open.discard(id(node))
+    def document(self) -> Located | None:
+        """The whole stream; YAMLError of the parser goes through."""
+        self._next()
+        if isinstance(self._next(), yaml.StreamEndEvent):
+            return None
+        found = self._value(self._next(), 0)
+        self._next()
+        after = self._next()
+        if not isinstance(after, yaml.StreamEndEvent):
+            raise _at(after, "a second document begins: there has to be one")
         return found
 
-    def _members(self, node: yaml.Node, path: Path, depth: int) -> dict[str, Value]:
-        members: dict[str, Value] = {}
-        merged: list[dict[str, Value]] = []
-        for key, value in node.value:
-            if key.tag == f"{_TAG}merge":
-                merged += self._merged(value, path, depth)
+    def _value(self, event: Any, depth: int) -> Located:
+        if isinstance(event, yaml.AliasEvent):
+            return self._alias(event, depth)
+        if event.anchor is None:
+            return self._own_value(event, depth)
+        self._anchors[event.anchor] = None  # as long as it is not complete
+        deepest, seen, self._deepest = self._deepest, self._seen, depth
+        found = self._own_value(event, depth)
+        self._anchors[event.anchor] = _Anchored(found, self._seen - seen, self._deepest - depth)
+        self._deepest = max(deepest, self._deepest)
+        return found
+
+    def _alias(self, event: Any, depth: int) -> Located:
+        anchored = self._anchors.get(event.anchor)
+        if anchored is None:
+            raise _at(
+                event, "a value holds itself" if event.anchor in self._anchors else "found undefined alias"
+            )
+        self._count(event, anchored.values, depth + anchored.height)
+        return anchored.found._replace(line=event.start_mark.line + 1, column=event.start_mark.column + 1)
+
+    def _own_value(self, event: Any, depth: int) -> Located:
+        self._count(event, 1, depth)
+        mark = event.start_mark
+        line, column = mark.line + 1, mark.column + 1
+        if isinstance(event, yaml.ScalarEvent):
+            written = event.value
+            if event.tag is None or event.tag == "!":
+                value = _resolved(written) if event.implicit[0] else written
+            else:
+                value = self._tagged(event)
+            return Located(value, line, column, written)
+        if isinstance(event, yaml.SequenceStartEvent):
+            self._expect(event, "seq")
+            items = []
+            while not isinstance(item := self._next(), yaml.SequenceEndEvent):
+                items.append(self._value(item, depth + 1))
+            return Located(items, line, column)
+        self._expect(event, "map")
+        return Located(self._members(depth + 1), line, column)
+
+    def _members(self, depth: int) -> dict[str, Located]:
+        members: dict[str, Located] = {}
+        merged: list[dict[str, Located]] = []
+        while not isinstance(key := self._next(), yaml.MappingEndEvent):
+            if _is_merge(key):
+                merged += self._merged(self._next(), depth)
                 continue
-            if not isinstance(key, yaml.ScalarNode):
-                raise _at(key, "the name of a member is not a scalar")
-            name = key.value
+            name = self._name(key, depth)
+            member = self._value(self._next(), depth)
             if name in members:
-                raise _at(key, f"{name!r} is there twice")
-            if self._places is not None:
-                self._places[(*path, name)] = _place(key)
-            members[name] = self.value(value, (*path, name), depth + 1)
+                self.faults.append(_at(key, f"{name!r} is there twice"))
+            elif name is not None:
+                mark = key.start_mark
+                members[name] = Located(member.value, mark.line + 1, mark.column + 1, member.written)
         for more in merged:
             for name, inherited in more.items():
                 members.setdefault(name, inherited)
         return members
 
-    def _merged(self, node: yaml.Node, path: Path, depth: int) -> list[dict[str, Value]]:
-        sources = node.value if isinstance(node, yaml.SequenceNode) else [node]
-        for source in sources:
-            if not isinstance(source, yaml.MappingNode):
-                raise _at(source, "<< takes a map or a list of maps")
-        return [self.value(source, path, depth + 1) for source in sources]
+    def _name(self, key: Any, depth: int) -> str | None:
+        if isinstance(key, yaml.ScalarEvent) and key.anchor is None:
+            return str(key.value)
+        found = self._value(key, depth)
+        if isinstance(found.value, (dict, list)):
+            self.faults.append(_at(key, "the name of a member is not a scalar"))
+            return None
+        return found.written
+
+    def _merged(self, event: Any, depth: int) -> list[dict[str, Located]]:
+        found = self._value(event, depth)
+        sources = found.value if isinstance(found.value, list) else [found]
+        self.faults += [
+            YamlError("<< takes a map or a list of maps", source.line, source.column)
+            for source in sources
+            if not isinstance(source.value, dict)
+        ]
+        return [source.value for source in sources if isinstance(source.value, dict)]
+
+    def _count(self, event: Any, values: int, depth: int) -> None:
+        self._seen += values
+        if self._seen > MAX_ITEMS:
+            raise _at(event, f"the document has more than {MAX_ITEMS} values")
+        if depth > self._deepest:
+            self._deepest = depth
+            if depth > MAX_DEPTH:
+                raise _at(event, f"values stand in one another more than {MAX_DEPTH} deep")
+
+    def _expect(self, event: Any, kind: str) -> None:
+        if event.tag not in (None, "!", _TAG + kind):
+            self.faults.append(_at(event, f"the tag {event.tag} is unknown"))
+
+    def _tagged(self, event: Any) -> Value:
+        try:
+            return _scalar(event.tag.removeprefix(_TAG), event.value)
+        except _ScalarError as error:
+            self.faults.append(_at(event, str(error)))
+            return None
 
 
-def _scalar(node: yaml.ScalarNode) -> Value:
-    kind, written = node.tag.removeprefix(_TAG), node.value
+def _is_merge(key: Any) -> bool:
+    if not isinstance(key, yaml.ScalarEvent):
+        return False
+    if key.tag is None or key.tag == "!":
+        return key.value == "<<" and bool(key.implicit[0])
+    return bool(key.tag == f"{_TAG}merge")
+
+
+def _resolved(written: str) -> Value:
+    """What a text without quotes and tag is."""
+    kind = _KINDS.get(written[:1])
+    if kind is None:
+        return written
+    if kind == "null":
+        return None if _NULL.fullmatch(written) else written
+    if kind == "bool":
+        return written.lower() == "true" if _BOOLEAN.fullmatch(written) else written
+    if match := _INTEGER.fullmatch(written):
+        return _integer(match, written)
+    return _float(written) if _FLOAT.fullmatch(written) else written
+
+
+class _ScalarError(Exception):
+    """A text is not what its tag says."""
+
+
+def _scalar(kind: str, written: str) -> Value:
+    """The value of a text with the tag of that kind. Raises _ScalarError."""
     match kind:
         case "str" | "timestamp" | "merge":
             return written
@@ -174,10 +295,10 @@ def _scalar(node: yaml.ScalarNode) -> Value:
         case "float" if _FLOAT.fullmatch(written):
             return _float(written)
         case "binary":
-            return _binary(node)
+            return _binary(written)
         case "null" | "bool" | "int" | "float":
-            raise _at(node, f"{written!r} is no {kind}")
-    raise _at(node, f"the tag {node.tag} is unknown")
+            raise _ScalarError(f"{written!r} is no {kind}")
+    raise _ScalarError(f"the tag {kind} is unknown")
 
 
 def _integer(match: re.Match[str], written: str) -> Value:
@@ -201,24 +322,15 @@ def _float(written: str) -> Value:
     return written if math.isinf(number) else number
 
 
-def _binary(node: yaml.ScalarNode) -> str:
+def _binary(written: str) -> str:
     try:
-        return text(base64.b64decode("".join(node.value.split()), validate=True))
+        return text(base64.b64decode("".join(written.split()), validate=True))
     except binascii.Error:
-        raise _at(node, "this is no base64") from None
+        raise _ScalarError("this is no base64") from None
 
 
-def _expect(node: yaml.Node, kind: str) -> None:
-    if node.tag != _TAG + kind:
-        raise _at(node, f"the tag {node.tag} is unknown")
-
-
-def _place(node: yaml.Node) -> tuple[int, int]:
-    return node.start_mark.line + 1, node.start_mark.column + 1
-
-
-def _at(node: yaml.Node, sentence: str) -> YamlError:
-    return YamlError(sentence, *_place(node))
+def _at(event: Any, sentence: str) -> YamlError:
+    return YamlError(sentence, event.start_mark.line + 1, event.start_mark.column + 1)
 
 
 class _Dumper(yaml.CSafeDumper):
@@ -226,13 +338,19 @@ class _Dumper(yaml.CSafeDumper):
         return True
 
 
+class _LastText(str):
+    """The text that ends a document, whose own line ends would be taken for the document's."""
+
+    __slots__ = ()
+
+
 def _represent_text(dumper: _Dumper, string: str) -> yaml.ScalarNode:
     style = None
     if "\n" in string:
-        style = "|"
+        style = '"' if isinstance(string, _LastText) else "|"
     elif string in _ALSO_BOOLEAN_ELSEWHERE or _is_more_than_text(dumper, string):
         style = '"'
-    return dumper.represent_scalar(f"{_TAG}str", string, style=style)
+    return dumper.represent_scalar(f"{_TAG}str", str(string), style=style)  # PyYAML takes no subclass
 
 
 def _is_more_than_text(dumper: _Dumper, string: str) -> bool:
@@ -247,6 +365,7 @@ def _is_more_than_text(dumper: _Dumper, string: str) -> bool:
 
 
 _Dumper.add_representer(str, _represent_text)
+_Dumper.add_representer(_LastText, _represent_text)
 
 
 def dump(value: Value) -> str:
@@ -254,10 +373,15 @@ def dump(value: Value) -> str:
 
     Raises ValueError for what YAML has no form for, as numbers that are none.
     """
-    plain = _Writer().plain(value, 0)
+    plain = _with_last_text(_Writer().plain(value, 0))
     try:
         written = yaml.dump(
-            plain, Dumper=_Dumper, default_flow_style=False, allow_unicode=True, width=1 << 30, sort_keys=True
+            plain,
+            Dumper=_Dumper,
+            default_flow_style=False,
+            allow_unicode=True,
+            width=1 << 30,
+            sort_keys=False,
         )
     except UnicodeEncodeError:
         raise ValueError("a text is not UTF-8") from None
@@ -284,7 +408,7 @@ class _Writer:
         if isinstance(value, (str, bool)):
             return value
         if isinstance(value, dict):
-            return {name: self.plain(item, depth + 1) for name, item in value.items()}
+            return {name: self.plain(value[name], depth + 1) for name in sorted(value)}
         if isinstance(value, list):
             return [self.plain(item, depth + 1) for item in value]
         if isinstance(value, bytes):
@@ -292,6 +416,15 @@ class _Writer:
         if isinstance(value, Object):
             return self.plain(_members_of(value), depth + 1)
         return _number(value)
+
+
+def _with_last_text(plain: Any) -> Any:
+    if isinstance(plain, str) and plain.endswith("\n"):
+        return _LastText(plain)
+    if plain and isinstance(plain, (dict, list)):
+        last = next(reversed(plain)) if isinstance(plain, dict) else -1
+        plain[last] = _with_last_text(plain[last])
+    return plain
 
 
 def _members_of(value: Object) -> Value:

@@ -78,9 +78,9 @@ def test_json_stays_json() -> None:
 
 def test_a_line_number_behind_a_block_is_what_it_was() -> None:
     document = "a: |\n  ${ .Env.X }\n  2\n\nb: |-\n  ${ .Env.X }\nc: 1\n"
-    places: dict[yaml12.Path, tuple[int, int]] = {}
-    yaml12.load(_rendered(document), places)
-    assert (places[("b",)], places[("c",)]) == ((5, 1), (7, 1))
+    found, _ = yaml12.locate(_rendered(document))
+    assert found is not None
+    assert [(member.line, member.column) for member in found.value.values()] == [(1, 1), (5, 1), (7, 1)]
 
 
 def test_a_file_is_what_it_is_between_quotes_in_the_other_mode(tmp_path: Path) -> None:

@@ -98,8 +98,8 @@ def test_a_quoted_merge_name_is_a_name() -> None:
         ("a: 1\nb: 2\na: 3", 3, 1, "'a' is there twice"),
         ("x:\n  - {b: 1, b: 2}", 2, 12, "'b' is there twice"),
         ("? [a]\n: b", 1, 3, "the name of a member is not a scalar"),
-        ("a: &x [*x]", 1, 4, "a value holds itself"),
-        ("a: &x {b: *x}", 1, 4, "a value holds itself"),
+        ("a: &x [*x]", 1, 8, "a value holds itself"),
+        ("a: &x {b: *x}", 1, 11, "a value holds itself"),
         ("a: !foo b", 1, 4, "the tag !foo is unknown"),
         ("a: !foo [b]", 1, 4, "the tag !foo is unknown"),
         ("a: !foo {b: c}", 1, 4, "the tag !foo is unknown"),
@@ -108,7 +108,7 @@ def test_a_quoted_merge_name_is_a_name() -> None:
         ("{<<: 1}", 1, 6, "<< takes a map or a list of maps"),
         ("{<<: [1]}", 1, 7, "<< takes a map or a list of maps"),
         ("a:\n - b: [c", 3, 1, "did not find expected ',' or ']'"),
-        ("a: 1\n---\nb: 2", 2, 1, "expected a single document in the stream, but found another document"),
+        ("a: 1\n---\nb: 2", 2, 1, "a second document begins: there has to be one"),
         ("a: b\nc: \x01", 2, 4, "control characters are not allowed"),
         ("a: b\nc: \udcff", 2, 4, "a byte is not UTF-8"),
         ("a: *b", 1, 4, "found undefined alias"),
@@ -122,9 +122,54 @@ def test_an_error_has_line_column_and_sentence(document: str, line: int, column:
 
 
 def test_places_tell_where_each_value_stands() -> None:
-    places: dict[yaml12.Path, tuple[int, int]] = {}
-    yaml12.load("a:\n  - b: 1\n  - 2\n", places)
-    assert places == {(): (1, 1), ("a",): (1, 1), ("a", 0): (2, 5), ("a", 0, "b"): (2, 5), ("a", 1): (3, 5)}
+    found, faults = yaml12.locate("a:\n  - b: 01\n  - 2\n")
+    assert not faults
+    assert _places(found, ()) == {
+        (): (1, 1),
+        ("a",): (1, 1),
+        ("a", 0): (2, 5),
+        ("a", 0, "b"): (2, 5),
+        ("a", 1): (3, 5),
+    }
+
+
+def _places(found: Any, path: tuple[str | int, ...]) -> dict[tuple[str | int, ...], tuple[int, int]]:
+    places = {path: (found.line, found.column)}
+    if isinstance(found.value, (dict, list)):
+        for name, value in found.value.items() if isinstance(found.value, dict) else enumerate(found.value):
+            places |= _places(value, (*path, name))
+    return places
+
+
+def test_a_scalar_is_known_as_it_is_written() -> None:
+    found, _ = yaml12.locate("a: [012345670123, '5', ~, &x 0x1F, *x]")
+    assert found is not None
+    items = found.value["a"].value
+    assert [item.written for item in items] == ["012345670123", "5", "~", "0x1F", "0x1F"]
+    assert [item.column for item in items] == [5, 19, 24, 27, 36]
+
+
+def test_all_that_is_wrong_with_single_values_is_told_at_once() -> None:
+    _, faults = yaml12.locate("a: 1\na: 2\nb: !!int x\n[c]: 3\n<<: 4\nd: !foo [!!binary '*']\n")
+    assert [(fault.line, fault.sentence) for fault in faults] == [
+        (2, "'a' is there twice"),
+        (3, "'x' is no int"),
+        (4, "the name of a member is not a scalar"),
+        (5, "<< takes a map or a list of maps"),
+        (6, "the tag !foo is unknown"),
+        (6, "this is no base64"),
+    ]
+
+
+def test_aliases_of_aliases_do_not_nest_without_bound() -> None:
+    chain = "".join(f"a{number}: &a{number} [*a{number - 1}]\n" for number in range(1, MAX_DEPTH + 2))
+    with pytest.raises(yaml12.YamlError, match="deep"):
+        yaml12.load(f"a0: &a0 1\n{chain}")
+
+
+def test_a_located_value_does_not_show_itself() -> None:
+    found, _ = yaml12.locate("secret-text")
+    assert repr(found) == "Located(str at 1:1)"
 
 
 @pytest.mark.parametrize(
@@ -175,7 +220,8 @@ class _Json(_Own):
         (Uint64(7), "7"),
         (_Own(), "A: 1"),
         (_Json(), '"2001-12-14T00:00:00Z"'),
-        ({"a": "x\ny\n"}, "a: |\n  x\n  y"),
+        ({"a": "x\ny\n", "b": 1}, "a: |\n  x\n  y\nb: 1"),
+        ({"a": "x\ny\n"}, 'a: "x\\ny\\n"'),
         ({"a": "x\ny"}, "a: |-\n  x\n  y"),
         ({"a": "b: c"}, "a: 'b: c'"),
         ("", '""'),
@@ -195,12 +241,13 @@ def test_a_text_that_some_reader_takes_for_something_else_is_quoted(text: str) -
     assert yaml.safe_load(written) == yaml12.load(written) == {"a": text}
 
 
+_TEXTS = st.text(st.characters(exclude_categories=["Cs"])) | st.text("a \n\t:#-'\"|>", max_size=6)
 _VALUES = st.recursive(
     st.none()
     | st.booleans()
     | st.integers(-(1 << 63), (1 << 63) - 1)
     | st.floats(allow_nan=False, allow_infinity=False).filter(lambda number: not number.is_integer())
-    | st.text(st.characters(exclude_categories=["Cs"])),
+    | _TEXTS,
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"]), max_size=5), inner, max_size=3)
