@@ -54,7 +54,9 @@ def test_a_template_becomes_a_file_of_mode_0640_whatever_the_umask(
 
 
 @pytest.mark.parametrize("given", ["600", "0600", "0o600"])
-def test_modes_are_octal_and_old_files_get_them_too(cli: Cli, source: Path, target: Path, given: str) -> None:
+def test_w30_modes_are_octal_and_old_files_get_them_too(
+    cli: Cli, source: Path, target: Path, given: str
+) -> None:
     target.write_text("old")
     target.chmod(0o444)
     outcome = cli("template", "--template", f"{source}:{target}", "--mode", given)
