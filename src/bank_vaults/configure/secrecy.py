@@ -1,0 +1,39 @@
+"""Which fields hold something that is not to be seen in a plan, judged by their names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+_WORDS: Final = re.compile(
+    r"(?:^|_)(?:pass|password|passwd|passphrase|bindpass|keytab|credentials?|creds|jwt|private_key|pem_bundle|"
+    r"secret|client_secret|shared_secret|secret_key|secret_access_key|signing_key|api_key|api_token|auth_token|"
+    r"access_token|token|key|url|uri)$",
+    re.IGNORECASE,
+)
+_OPEN: Final = re.compile(
+    r"^(?:.*_)?(?:public_key|identity_token_key|(?:jwks|discovery|issuer|ocsp|base|metadata)_ur[il]|url)$"
+)
+
+
+def secret_names(fields: Mapping[str, Any]) -> frozenset[str]:
+    """The fields whose values are to be hidden: rather one too many than one too few.
+
+    A URL may have a password in it, and a structure may have a secret deep inside.
+    """
+    return frozenset(name for name, value in fields.items() if _hides(name, value))
+
+
+def _hides(name: str, value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return _named(name) or any(_hides(inner, each) for inner, each in value.items())
+    if isinstance(value, (list, tuple)):
+        return _named(name) or any(_hides("", each) for each in value)
+    if isinstance(value, str) and ("PRIVATE KEY" in value or re.search(r"://[^/@\s]*:[^/@\s]*@", value)):
+        return True
+    return _named(name)
+
+
+def _named(name: str) -> bool:
+    return bool(_WORDS.search(name)) and not _OPEN.fullmatch(name.lower())

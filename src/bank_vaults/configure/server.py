@@ -1,0 +1,94 @@
+"""What has to be known of a server before objects are derived from a document, as far as the server tells.
+
+Everything here is read from answers that are read anyway; nothing reads or writes by itself.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Final, Literal, NamedTuple
+
+from bank_vaults.configure.model import Shown
+
+Product = Literal["openbao", "vault", ""]
+
+AUTH: Final = "sys/auth"
+"""The listing of auth methods, with their accessors."""
+
+MOUNTS: Final = "sys/mounts"
+"""The listing of secrets engines."""
+
+CATALOG: Final = "sys/plugins/catalog"
+"""All plugins, built-in ones too."""
+
+FACTS: Final = (AUTH,)
+"""What ``facts`` needs to be read."""
+
+_VERSION: Final = re.compile(r"v(\d+)\.(\d+)\.(\d+)[^+]*(?:\+(.*))?")
+
+
+class UnreadableError(Exception):
+    """A listing that a plan cannot do without is not shown. The text names the path and the cause."""
+
+    def __init__(self, path: str, problem: str) -> None:
+        super().__init__(f"{path} cannot be read: {problem}")
+        self.path = path
+
+
+class Server(NamedTuple):
+    """Facts of a server. The default is none at all, for checks without a server."""
+
+    product: Product = ""
+    version: tuple[int, int, int] = (0, 0, 0)
+    auth: frozenset[str] = frozenset()
+    """Paths of the auth methods, without slashes at their ends."""
+    environment: Mapping[str, str] = MappingProxyType({})
+    """Of this program, for defaults such as the address of Kubernetes."""
+
+
+def facts(shown: Callable[[str], Shown], environment: Mapping[str, str]) -> Server:
+    """From the answers to ``FACTS``. Raises UnreadableError."""
+    entries = listing(shown, AUTH)
+    product, version = _version(entries.get("token/", {}).get("running_plugin_version", ""))
+    return Server(product, version, frozenset(path.rstrip("/") for path in entries), environment)
+
+
+def listing(shown: Callable[[str], Shown], path: str) -> Mapping[str, Any]:
+    """The entries of a listing by name; one that is empty or not there has none. Raises UnreadableError."""
+    answer = shown(path)
+    if answer.problem:
+        raise UnreadableError(path, answer.problem)
+    return {name: entry for name, entry in (answer.fields or {}).items() if isinstance(entry, Mapping)}
+
+
+def keys(shown: Callable[[str], Shown], path: str) -> tuple[str, ...]:
+    """The names that a LIST gives. Raises UnreadableError."""
+    answer = shown(path)
+    if answer.problem:
+        raise UnreadableError(path, answer.problem)
+    return tuple(str(name) for name in (answer.fields or {}).get("keys") or ())
+
+
+def accessors(shown: Callable[[str], Shown]) -> dict[str, str]:
+    """The accessors of the auth methods that exist, by path. Raises UnreadableError."""
+    return {path.rstrip("/"): str(entry.get("accessor", "")) for path, entry in listing(shown, AUTH).items()}
+
+
+def plugins(shown: Callable[[str], Shown]) -> tuple[Mapping[str, Any], ...]:
+    """What the catalog has: name, type, version, builtin. Raises UnreadableError."""
+    answer = shown(CATALOG)
+    if answer.problem:
+        raise UnreadableError(CATALOG, answer.problem)
+    return tuple(entry for entry in (answer.fields or {}).get("detailed") or () if isinstance(entry, Mapping))
+
+
+def _version(text: str) -> tuple[Product, tuple[int, int, int]]:
+    """Of a built-in plugin, which has the version of its server: ``v2.7.2+builtin.bao``."""
+    match = _VERSION.fullmatch(text)
+    if match is None:
+        return "", (0, 0, 0)
+    build = match[4] or ""
+    product: Product = "openbao" if build.endswith("bao") else "vault" if build.endswith("vault") else ""
+    return product, (int(match[1]), int(match[2]), int(match[3]))

@@ -1,0 +1,21 @@
+"""Servers that are unsealed and ready to be configured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.binaries import ServerKind
+from tests.support.configuring import Applier
+from tests.support.servers import Server, initialise, unseal
+
+
+@pytest.fixture
+def applier(server_kind: ServerKind) -> Iterator[Applier]:
+    """A driver for a fresh server of each kind, which takes audit devices by its API."""
+    config = "unsafe_allow_api_audit_creation = true" if server_kind.flavour == "openbao" else ""
+    with Server(server_kind, config=config) as server:
+        keys = initialise(server)
+        unseal(server, keys)
+        yield Applier(server, keys.root_token)

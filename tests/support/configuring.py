@@ -1,0 +1,106 @@
+"""A small driver of plans for tests of sections: it reads, plans, sends, remembers; it is not the real one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from bank_vaults.configure.memory import Memory
+from bank_vaults.configure.model import (
+    ABSENT,
+    Action,
+    Change,
+    Joined,
+    Reference,
+    Request,
+    Shown,
+    Wanted,
+    WriteOnly,
+)
+from bank_vaults.configure.plan import Plan, make, paths
+from tests.support.servers import Answer, Server, api
+
+
+def shows(answers: Mapping[str, Mapping[str, Any] | None]) -> Callable[[str], Shown]:
+    """For pure tests: what a server shows, by path; a path that is not there is ABSENT."""
+    return lambda path: Shown(answers[path]) if answers.get(path) is not None else ABSENT
+
+
+class RefusedByServerError(AssertionError):
+    """The server did not take a request."""
+
+
+class Applier:
+    """One server, one memory; ``requests`` are those sent so far."""
+
+    def __init__(self, server: Server, token: str) -> None:
+        self.server = server
+        self.token = token
+        self.memory = Memory.empty()
+        self.requests: list[Request] = []
+
+    def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Answer:
+        """As it is, without checking the answer."""
+        path, question, query = path.partition("?")
+        quoted = "".join(
+            letter if letter.isalnum() or letter in "-._~/@:" else f"%{ord(letter):02X}" for letter in path
+        )
+        return api(self.server, method, quoted + question + query, body, self.token)
+
+    def shown(self, path: str) -> Shown:
+        """What the server says to GET."""
+        answer = self.call("GET", path)
+        if answer.status == 404:
+            return ABSENT
+        if answer.status >= 300:
+            return Shown(None, f"{answer.status} {answer.body.get('errors')}")
+        return Shown(answer.body.get("data") or {})
+
+    def plan(
+        self,
+        wanted: Sequence[Wanted],
+        deletions: Iterable[Change] = (),
+        write_only: WriteOnly = WriteOnly.CHANGED,
+    ) -> Plan:
+        """From what the server shows now."""
+        read = {path: self.shown(path) for path in paths(wanted)}
+        return make(wanted, read.__getitem__, self.memory, write_only, deletions)
+
+    def apply(self, made: Plan) -> None:
+        """In order, one after the other. Raises RefusedByServerError."""
+        for change in made.changes:
+            assert change.action is not Action.REFUSED, change.reason
+            for request in change.requests:
+                self._send(request)
+            record = change.record
+            if record is not None and change.look:
+                record = record._replace(shown=self.memory.digest(self.shown(change.look).fields))
+            self.memory = self.memory.with_records({change.identity: record})
+
+    def apply_twice(self, wanted: Sequence[Wanted]) -> Plan:
+        """Apply, and demand that nothing is left to do. Gives the first plan."""
+        first = self.plan(wanted)
+        self.apply(first)
+        left = self.plan(wanted).todo
+        assert not left, [(str(change.identity), change.reason, change.differences) for change in left]
+        return first
+
+    def _send(self, request: Request) -> None:
+        self.requests.append(request)
+        answer = self.call(request.method, request.path, self._resolved(request.body))
+        if answer.status >= 300:
+            raise RefusedByServerError(f"{request!r}: {answer.status} {answer.body}")
+
+    def _resolved(self, value: Any) -> Any:
+        if isinstance(value, Joined):
+            return "".join(self._resolved(part) for part in value.parts)
+        if isinstance(value, Reference):
+            if value.kind == "accessor":
+                return (self.shown("sys/auth").fields or {})[value.name + "/"]["accessor"]
+            assert value.kind == "group"
+            return (self.shown(f"identity/group/name/{value.name}").fields or {})["id"]
+        if isinstance(value, Mapping):
+            return {name: self._resolved(each) for name, each in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [self._resolved(each) for each in value]
+        return value
