@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from bank_vaults.templating import limits
 from bank_vaults.templating.golang.values import Value
 
 BLANKS: Final = (
@@ -140,6 +141,7 @@ def _word(classes: list[int], start: int) -> int:
 
 
 def _connected(string: str, connector: str) -> str:
+    limits.items_of(len(string))
     classes = list(map(_class, string))
     result = []
     start = 0
@@ -166,18 +168,22 @@ def _connected(string: str, connector: str) -> str:
 
 
 def snakecase(string: str) -> str:
-    """``FirstName`` to ``first_name``."""
+    """``FirstName`` to ``first_name``. Raises FunctionError for a text too long."""
     return _connected(string, "_")
 
 
 def kebabcase(string: str) -> str:
-    """``FirstName`` to ``first-name``."""
+    """``FirstName`` to ``first-name``. Raises FunctionError for a text too long."""
     return _connected(string, "-")
 
 
 def camelcase(string: str) -> str:
-    """``first_name`` to ``FirstName``; connectors at both ends stay, of several between words all but one."""
+    """``first_name`` to ``FirstName``; connectors at both ends stay, of several between words all but one.
+
+    Raises FunctionError for a text too long.
+    """
     string = "".join(REPLACEMENT if is_stray(each) else each for each in string)
+    limits.items_of(len(string))
     classes = list(map(_class, string))
     start = _run(classes, 0, (_CONNECTOR,))
     if start == len(string):

@@ -22,7 +22,7 @@ from bank_vaults.templating.golang.values import (
     wrap64,
 )
 
-_MAX_VISITS: Final = 4 * limits.MAX_ITEMS
+_MAX_VISITS: Final = 2 * limits.MAX_ITEMS
 
 
 def strval(value: Value) -> str:

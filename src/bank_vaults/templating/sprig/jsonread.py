@@ -30,7 +30,7 @@ class JsonError(FunctionError):
 def parse(string: str) -> Value:
     """What the JSON says, all numbers as floats.
 
-    Raises JsonError where it is none, and FunctionError where it is nested too deeply.
+    Raises JsonError where it is none, and FunctionError where it is nested too deeply or has too many values.
     """
     return _Reader(string).document()
 
@@ -39,6 +39,7 @@ class _Reader:
     def __init__(self, string: str) -> None:
         self._string = string
         self._at = 0
+        self._values = 0
         # Go looks at the numbers when the whole text is known to be JSON.
         self._too_large: str | None = None
 
@@ -72,6 +73,8 @@ class _Reader:
     def _value(self, depth: int) -> Value:
         if depth > limits.MAX_DEPTH:
             raise FunctionError(f"the JSON is nested more than {limits.MAX_DEPTH} deep")
+        self._values += 1
+        limits.items_of(self._values)
         character = self._next()
         if character == '"':
             return self._text()
@@ -124,17 +127,34 @@ class _Reader:
     def _text(self) -> str:
         self._at += 1
         parts = []
+        quote = -1
         while True:
-            start = self._at
-            while self._next() >= " " and self._next() not in ('"', "\\"):
-                self._at += 1
-            parts.append(self._string[start : self._at])
-            if self._next() == '"':
-                self._at += 1
-                return "".join(REPLACEMENT if is_stray(each) else each for each in "".join(parts))
-            if self._next() != "\\":
-                raise self._unexpected("in string literal")
+            if quote < self._at:
+                quote = self._string.find('"', self._at)
+                quote = len(self._string) if quote < 0 else quote
+            backslash = self._string.find("\\", self._at, quote)
+            plain = self._string[self._at : quote if backslash < 0 else backslash]
+            self._refuse_controls(plain)
+            parts.append(plain)
+            self._at += len(plain)
+            if backslash < 0:
+                break
             parts.append(self._escape())
+        if not self._next():
+            raise self._unexpected("in string literal")
+        self._at += 1
+        string = "".join(parts)
+        if string.isascii():
+            return string
+        return "".join(REPLACEMENT if is_stray(each) else each for each in string)
+
+    def _refuse_controls(self, plain: str) -> None:
+        if plain.isprintable():
+            return
+        for distance, character in enumerate(plain):
+            if character < " ":
+                self._at += distance
+                raise self._unexpected("in string literal")
 
     def _escape(self) -> str:
         self._at += 1

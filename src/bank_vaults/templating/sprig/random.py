@@ -18,10 +18,19 @@ _PRINTABLE: Final = "".join(map(chr, range(ord(" "), ord("~") + 1)))
 
 
 def _from(alphabet: str) -> Callable[[int], str]:
+    letters = alphabet.encode()
+    # Bytes beyond the last whole multiple are thrown away: every letter is as likely as any other.
+    fair = 256 - 256 % len(letters)
+    table = bytes(letters[code % len(letters)] for code in range(256))
+    unfair = bytes(range(fair, 256))
+
     def characters(count: int) -> str:
         """So many characters of the alphabet; none for a negative number."""
         limits.text_of(count)
-        return "".join(secrets.choice(alphabet) for _ in range(count))
+        chosen = bytearray()
+        while len(chosen) < count:
+            chosen += secrets.token_bytes(count - len(chosen)).translate(table, unfair)
+        return chosen.decode()
 
     return characters
 
@@ -42,7 +51,8 @@ def random_int(least: int, beyond: int) -> int:
 
 
 def shuffle(text: str) -> str:
-    """The characters in another order."""
+    """The characters in another order. Raises FunctionError for too many."""
+    limits.items_of(len(text))
     characters = [REPLACEMENT if is_stray(each) else each for each in text]
     secrets.SystemRandom().shuffle(characters)
     return "".join(characters)
