@@ -5,6 +5,9 @@ written tells whether it has changed since; the digest of what the server showed
 somebody else has changed it. The digests are keyed (HMAC-SHA-256, shortened to 12 bytes). The key is part of
 the memory, which therefore is to be kept like a file of hashed passwords. A lost memory costs one writing of
 the values that are not shown.
+
+For the short time between its generation and its being safe elsewhere a generated secret (``save_to``) is in
+the memory as it is: private keys too. Whether that is encrypted at rest is up to where the memory is kept.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from bank_vaults.configure.model import Identity, Record
+from bank_vaults.configure.model import Identity, Pending, Record, Saving
 
 _VERSION: Final = 1
 _KEY: Final = 32
@@ -33,6 +36,7 @@ class Memory(NamedTuple):
 
     key: bytes
     records: Mapping[Identity, Record]
+    pending: Mapping[Identity, Pending] = {}
 
     @classmethod
     def empty(cls) -> Memory:
@@ -49,10 +53,21 @@ class Memory(NamedTuple):
         merged = {**self.records, **records}
         return self._replace(records={name: record for name, record in merged.items() if record is not None})
 
+    def with_pending(self, identity: Identity, pending: Pending | None) -> Memory:
+        """The memory with a generated secret of this object; None: it is safe, and forgotten here."""
+        others = {name: value for name, value in self.pending.items() if name != identity}
+        return self._replace(pending=others if pending is None else {**others, identity: pending})
+
     def encode(self) -> bytes:
         """As one compact JSON text."""
         records = [[*identity, *record] for identity, record in sorted(self.records.items())]
-        text = {"version": _VERSION, "key": b64encode(self.key).decode(), "records": records}
+        pending = [[*identity, *saving, data] for identity, (saving, data) in sorted(self.pending.items())]
+        text = {
+            "version": _VERSION,
+            "key": b64encode(self.key).decode(),
+            "records": records,
+            "pending": pending,
+        }
         return json.dumps(text, separators=(",", ":")).encode()
 
     @classmethod
@@ -66,12 +81,16 @@ class Memory(NamedTuple):
                 Identity(section, kind, name): Record(wanted, shown, tuple(done))
                 for section, kind, name, wanted, shown, done in content["records"]
             }
+            pending = {
+                Identity(section, kind, name): Pending(Saving(path, versioned), dict(data))
+                for section, kind, name, path, versioned, data in content["pending"]
+            }
             key = b64decode(content["key"], validate=True)
         except (ValueError, TypeError, KeyError) as error:
             raise MalformedMemoryError(f"not a memory of earlier runs: {error}") from None
         if len(key) != _KEY:
             raise MalformedMemoryError("the key has another length")
-        return cls(key, records)
+        return cls(key, records, pending)
 
     def __repr__(self) -> str:
         return f"Memory({len(self.records)} records)"

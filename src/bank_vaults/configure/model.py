@@ -65,9 +65,29 @@ class Request(NamedTuple):
     method: str
     path: str
     body: Fields | None = None
+    forgives: str = ""
+    """A refusal with these words in it does not fail the change: the object stays as it is, which is told."""
 
     def __repr__(self) -> str:
         return f"Request({self.method} {self.path})"  # the body may be all passwords
+
+
+class Saving(NamedTuple):
+    """Where a secret goes that a server generates and gives once: ``save_to``."""
+
+    path: str
+    versioned: bool
+    """Whether it is a path of a kv engine of version 2."""
+
+
+class Pending(NamedTuple):
+    """A generated secret on its way: it is remembered until it is read back from where it was saved."""
+
+    saving: Saving
+    data: Fields
+
+    def __repr__(self) -> str:
+        return f"Pending({self.saving.path})"  # the data may be a private key
 
 
 class Shown(NamedTuple):
@@ -135,6 +155,12 @@ class Change(NamedTuple):
     """If one of these fails in the same run, this change is not tried."""
     record: Record | None = None
     """What to remember once the requests have succeeded."""
+    before: Record | None = None
+    """What to remember durably before the first request is sent, so that a kill on the way is noticed. If the
+    server refuses the first request for certain, the earlier record is put back."""
+    saving: Saving | None = None
+    """The ``data`` of the last answer is saved there: ``sections.generated`` has the steps. With no requests,
+    it is the Pending of the object that is saved, from an earlier run."""
     look: str = ""
     """A path to read afterwards, so that ``record.shown`` is known; empty where nothing is."""
     contents: int = 0
@@ -152,6 +178,7 @@ class Context(NamedTuple):
 
     digest: Digest
     write_only: WriteOnly
+    pending: Mapping[Identity, Pending] = {}
 
 
 class WriteOnly(Enum):

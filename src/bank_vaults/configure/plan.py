@@ -54,7 +54,7 @@ def make(
 
     A change waits only for objects that are changed in the same plan.
     """
-    context = Context(memory.digest, write_only)
+    context = Context(memory.digest, write_only, memory.pending)
     changes = [item.plan(shown, memory.records.get(item.identity), context) for item in wanted]
     changes += deletions
     ordered = sorted(changes, key=lambda change: (change.stage, change.action is Action.DELETE))
