@@ -354,6 +354,20 @@ def test_a_removal_during_a_command_without_work(rig: Rig) -> None:
     assert not rig.stick.inserted
 
 
+def test_a_wrong_pin_is_counted_although_the_stick_is_pulled_meanwhile(
+    slow: tuple[Reader, Stick[Card]],
+) -> None:
+    reader, stick = slow
+    stick.add_fault(Rule.parse("verify remove"))
+    reader.card.sendall(vpcd.encode(Command(0x00, 0x20, 0, 0x81, b"000000").encode()))
+    assert reader.rest() == b""
+    assert stick.settle(LIMIT)
+    stick.insert()
+    reader.see_card()
+    reader.transmit(SELECT)
+    assert reader.transmit(Command(0x00, 0x20, 0, 0x81).encode()) == b"\x63\xc2"
+
+
 def test_faults_are_listed_and_cleared(rig: Rig) -> None:
     rig.fault("any nth=3 drop")
     rig.fault("sign delay=1")
