@@ -33,6 +33,10 @@ class Purge(NamedTuple):
     within: bool = False
     """Whether what is inside of managed mounts is purged as well."""
 
+    def covers(self, section: str) -> bool:
+        """Whether what no document has is deleted in this section."""
+        return self.enabled and section not in self.exclude
+
 
 class Audit(NamedTuple):
     place: Place
