@@ -1,8 +1,8 @@
 """A configuration as its documents give it, decoded and merged: the sections of spec configure.md, 4.2.
 
-Every element knows its place. Fields that a document does not give are None, or empty where nothing is the
-same as none. Free-form maps keep the order and the types of the document; names, also numeric ones, are texts
-as written.
+Every element knows its place, and shows itself without its contents, which may be passwords. Fields that a
+document does not give are None, or empty where nothing is the same as none. Free-form maps keep the order and
+the types of the document; names, also numeric ones, are texts as written.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ class Named(NamedTuple):
     name: str | None
     body: Free
     place: Place
+
+    def __repr__(self) -> str:
+        return f"Named({self.name!r}, {self.place})"
 
 
 class Purge(NamedTuple):
@@ -47,6 +50,9 @@ class Audit(NamedTuple):
     options: Free
     local: bool | None
 
+    def __repr__(self) -> str:
+        return f"Audit({self.path!r}, {self.place})"
+
 
 class Plugin(NamedTuple):
     place: Place
@@ -56,6 +62,9 @@ class Plugin(NamedTuple):
     body: Free
     """The other fields: command, sha256, args, env, version, …"""
 
+    def __repr__(self) -> str:
+        return f"Plugin({self.type}/{self.name}, {self.place})"
+
 
 class MountOptions(NamedTuple):
     """What a mount is tuned with, by its names in the API; None was not given."""
@@ -64,6 +73,9 @@ class MountOptions(NamedTuple):
     """``default_lease_ttl`` …, ``plugin_version``, ``user_lockout_config``."""
     options: Mapping[str, str]
     """``version: "2"`` and the like."""
+
+    def __repr__(self) -> str:
+        return f"MountOptions({', '.join((*self.fields, *self.options))})"
 
 
 class Auth(NamedTuple):
@@ -84,6 +96,9 @@ class Auth(NamedTuple):
     maps: Mapping[str, tuple[Named, ...]]
     """Of ``map.<kind>.<name>``; the body has ``value``."""
 
+    def __repr__(self) -> str:
+        return f"Auth({self.path!r}, {self.place})"
+
 
 class Group(NamedTuple):
     place: Place
@@ -92,6 +107,9 @@ class Group(NamedTuple):
     """``external`` or ``internal``."""
     body: Free
     """policies, metadata, member_entity_ids, member_group_ids, as given."""
+
+    def __repr__(self) -> str:
+        return f"Group({self.name!r}, {self.place})"
 
 
 class GroupAlias(NamedTuple):
@@ -108,6 +126,9 @@ class Policy(NamedTuple):
     """In small letters, as servers have it."""
     rules: str
 
+    def __repr__(self) -> str:
+        return f"Policy({self.name!r}, {self.place})"
+
 
 class Secrets(NamedTuple):
     place: Place
@@ -122,6 +143,9 @@ class Secrets(NamedTuple):
     tune: MountOptions | None
     configuration: Mapping[str, tuple[Named, ...]]
     """Items by option, in the order of the document."""
+
+    def __repr__(self) -> str:
+        return f"Secrets({self.path!r}, {self.place})"
 
 
 class SecretKey(NamedTuple):
@@ -141,6 +165,9 @@ class StartupSecret(NamedTuple):
     options: Free
     references: tuple[SecretKey, ...]
     create_only: bool
+
+    def __repr__(self) -> str:
+        return f"StartupSecret({self.path!r}, {self.place})"
 
 
 class Configuration(NamedTuple):
