@@ -32,6 +32,7 @@ from tests.support.binaries import MissingBinary, ServerKind
 from tests.support.program import Program, eventually
 from tests.support.servers import Server, api
 from tests.support.tokens import LABEL, PIN, NitrokeyKind, Offer, Token, all_tokens
+from virtual_nitrokey.card import Work
 from virtual_nitrokey.dkek import KeyDomain
 from virtual_nitrokey.faults import Rule
 from virtual_nitrokey.pins import Reference
@@ -40,6 +41,7 @@ from virtual_nitrokey.rig import Rig
 STICKS = [offer for offer in all_tokens() if offer.name.startswith("nitrokey-opensc-")]
 NO_TOKEN = "can't find HSM slot: no token"
 CYCLES = 50  # of two sticks each: a hundred
+RECOGNITION = 25  # commands, about, until a program has seen the keys of a stick
 KILLED_AT = (
     *IN_PARENT,
     *(f"init.key-stored:{number}" for number in (2, 5)),
@@ -229,6 +231,22 @@ def test_whichever_command_of_a_start_fails_the_server_is_unsealed_in_the_end(
         assert_no_try_was_spent(token)
 
 
+def test_a_stick_that_fails_once_at_any_point_of_its_recognition_is_taken_for_what_it_is(
+    kind: NitrokeyKind, tmp_path: Path, make_client: Callable[[Token], TokenClient]
+) -> None:
+    """OpenSC shows it without keys, with half a pair, under another name, with a PIN pad, till asked anew."""
+    with Rig([kind.image()]) as rig:
+        token = kind.token(rig, tmp_path)
+        for number in range(1, RECOGNITION):
+            rig.stick().add_fault(Rule.parse(f"any nth={number} status=6F00"))
+            client = make_client(token)
+            assert client.bind().generated is False, number
+            client.close()
+            rig.stick().clear_faults()
+        assert token.work(Work.RSA_GENERATE) == 0
+        assert_no_try_was_spent(token)
+
+
 @pytest.mark.timeout(300)  # pcscd looks for its sticks every 0.4 s
 def test_after_a_hundred_removals_in_operation_an_unseal_works_and_nothing_is_left_over(
     system_kind: NitrokeyKind, server: Server, tmp_path: Path
@@ -258,16 +276,28 @@ def test_after_a_hundred_removals_in_operation_an_unseal_works_and_nothing_is_le
 
 
 @pytest.fixture
-def read_values(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[[Token], Path]]:
-    """What is on a token, opened, as a directory of files."""
+def make_client(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Token], TokenClient]]:
+    """Clients of a token, which may generate a key pair."""
     clients: list[TokenClient] = []
 
-    def read(token: Token) -> Path:
+    def make(token: Token) -> TokenClient:
         for name, value in token.environment.items():
             monkeypatch.setenv(name, value)
-        access = Access(TokenCriteria(label=LABEL), LABEL, None, Secret(PIN), may_generate=False)
-        client = TokenClient(str(token.module), access, StoredMemory(str(token.state)))
-        clients.append(client)
+        access = Access(TokenCriteria(label=LABEL), LABEL, None, Secret(PIN), may_generate=True)
+        clients.append(TokenClient(str(token.module), access, StoredMemory(str(token.state))))
+        return clients[-1]
+
+    yield make
+    for client in clients:
+        client.close()
+
+
+@pytest.fixture
+def read_values(make_client: Callable[[Token], TokenClient], tmp_path: Path) -> Callable[[Token], Path]:
+    """What is on a token, opened, as a directory of files."""
+
+    def read(token: Token) -> Path:
+        client = make_client(token)
         store = Sealed(client, OnToken(client), BlobFormat.AUTO)
         directory = tmp_path / "opened"
         directory.mkdir()
@@ -275,9 +305,7 @@ def read_values(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Cal
             (directory / name).write_bytes(store.get(name))
         return directory
 
-    yield read
-    for client in clients:
-        client.close()
+    return read
 
 
 @pytest.mark.parametrize("at", KILLED_AT)

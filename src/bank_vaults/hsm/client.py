@@ -84,6 +84,10 @@ class TokenUnusableError(Exception):
     """Trying again is no help: ambiguous choice, no key, another stick, no PKCS#11 module."""
 
 
+class NoKeyPairError(TokenUnusableError):
+    """The token has no key pair with the wanted label, not even half of one."""
+
+
 class ValueDamagedError(Exception):
     """One stored value cannot be opened; the token is well."""
 
@@ -304,11 +308,14 @@ class TokenClient:
     def _bind(self, *, fresh: bool = False) -> BoundToken:
         if self._bound is not None:
             return self._bound
-        # A key pair is made once at most: a token without one that comes later is not the one of before.
-        may_generate = self._access.may_generate and self._last is None
-        limit = self._limits.generation if may_generate else self._limits.of("bind")
-        access = _described(self._access._replace(may_generate=may_generate))
-        bound = _bound_token(self._ask_alone({"do": "bind", "access": access, "fresh": fresh}, limit))
+        access = self._access._replace(may_generate=False)
+        try:
+            bound = self._asked_to_bind(access, self._limits.of("bind"), fresh=fresh)
+        except NoKeyPairError:
+            # A key pair is made once at most: a token without one that comes later is not the one of before.
+            if not self._access.may_generate or self._last is not None:
+                raise
+            bound = self._asked_to_bind(self._access, self._limits.generation, fresh=fresh)
         if self._last is not None and self._last.key.fingerprint != bound.key.fingerprint:
             self._end()
             raise TokenUnusableError(
@@ -320,6 +327,10 @@ class TokenClient:
         if fresh:
             self._read, self._written = time.monotonic(), False
         return bound
+
+    def _asked_to_bind(self, access: Access, limit: float, *, fresh: bool) -> BoundToken:
+        message = {"do": "bind", "access": _described(access), "fresh": fresh}
+        return _bound_token(self._ask_alone(message, limit))
 
     def _ask_alone(self, message: Message, limit: float) -> Message:
         """A request that logs in, or makes what another process would make as well."""
@@ -364,6 +375,8 @@ class TokenClient:
             return PinRefusedError(text, failed["reason"] and Refusal(failed["reason"]))
         if kind == "missing":
             return TokenMissingError(text)
+        if kind == "no-pair":
+            return NoKeyPairError(text)
         if kind in ("several", "wrong"):
             return TokenUnusableError(text)
         return TokenError(text)

@@ -140,6 +140,10 @@ class NoKeyError(Exception):
     """There is no key pair and none may be generated, or it is not one that can be used."""
 
 
+class NoPairError(NoKeyError):
+    """There is neither half of a key pair, and none may be generated."""
+
+
 class Token:
     """One token through one module. Every method raises Pkcs11Error beside what it says."""
 
@@ -292,7 +296,7 @@ class Token:
     def _generate(self, access: Access) -> KeyPair:
         words = f"label {access.key_label!r}" if access.key_label else "this ID"
         if not access.may_generate or not access.key_label:
-            raise NoKeyError(
+            raise NoPairError(
                 f"there is no key pair with {words} on the token, and none is generated: name the right key "
                 "by --hsm-key-label or --hsm-key-id, or plug in the right token"
             )

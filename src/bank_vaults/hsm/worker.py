@@ -36,6 +36,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -48,9 +49,9 @@ from bank_vaults.hsm.binding import Module
 from bank_vaults.hsm.cipher import CipherError, OpenedKey
 from bank_vaults.hsm.errors import ModuleError, Pkcs11Error
 from bank_vaults.hsm.initialise import InitialisationError, Order, initialise
-from bank_vaults.hsm.pin import PinMemory, PinMemoryError, PinRefusedError
+from bank_vaults.hsm.pin import PinMemory, PinMemoryError, PinRefusedError, Refusal
 from bank_vaults.hsm.selection import SelectionError, TokenCriteria
-from bank_vaults.hsm.token import Access, Bound, NoKeyError, Token
+from bank_vaults.hsm.token import Access, Bound, NoKeyError, NoPairError, Token
 from bank_vaults.hsm.wire import Channel, Message, WireError
 
 _KEEP_DATA_KEY = 2.0
@@ -61,6 +62,14 @@ _SHORTEST_TEXT = 4  # bytes of a value in the oldest format: a root token that s
 
 _KEEP_PREPARED = 900.0
 """Seconds that a prepared data key waits for its write: as long as sys/init may take, and more."""
+
+_MISSING_AGAIN = 10.0
+"""Seconds after which a token that is not found is looked for once more by reading all tokens anew."""
+
+_BY_SIGHT = (Refusal.NOT_INITIALISED, Refusal.PIN_PAD, Refusal.WRONG_LENGTH)
+"""Refusals that a token deserves also when it was misread. Not the others: what says that tries were spent
+is believed at once.
+"""
 
 
 class ReadBackError(Exception):
@@ -100,6 +109,7 @@ class Worker:
         self._public: cipher.PublicKey | None = None
         self._opened: OpenedKey | None = None
         self._keep = _KEEP_DATA_KEY
+        self._missed = -_MISSING_AGAIN
         self._requests: dict[str, Callable[[Message], dict[str, Any]]] = {
             "look": self._look,
             "bind": self._bind,
@@ -180,15 +190,37 @@ class Worker:
             self._module.initialize()
 
     def _bind(self, request: Message) -> dict[str, Any]:
+        opened, access = self._opened, _access(request["access"])
+        self._access = access._replace(may_generate=False)  # not at first sight, and not after an error
         if request["fresh"]:
             self._renew()
-        self._access = _access(request["access"])
-        bound = self._ready().bind(self._access)
+        try:
+            bound = self._ready().bind(self._access)
+        except (SelectionError, NoKeyError, PinRefusedError) as error:
+            # A module reads a token once. What failed for a moment while it did is missing or wrong until it
+            # is read anew.
+            if not self._is_doubtful(error):
+                raise
+            self._renew()
+            bound = self._ready().bind(access)
         try:
             self._public = bound.key.public_key()
         except CipherError as error:
             raise NoKeyError(str(error)) from None
+        if opened is not None and opened.key.fingerprint == cipher.fingerprint(self._public):
+            self._opened = opened  # this key pair has unwrapped it, and once is proof enough
         return _bound(bound, self._public)
+
+    def _is_doubtful(self, error: SelectionError | NoKeyError | PinRefusedError) -> bool:
+        """Whether the token may only have been misread, and nothing is risked by reading it anew."""
+        if isinstance(error, PinRefusedError):
+            return error.reason in _BY_SIGHT
+        if isinstance(error, SelectionError):
+            now = time.monotonic()
+            if error.several or now - self._missed < _MISSING_AGAIN:
+                return False
+            self._missed = now
+        return True
 
     def _labels(self, _: Message) -> dict[str, Any]:
         return {"labels": [found.label for found in self._ready().objects()]}
@@ -347,6 +379,8 @@ def _described(error: Exception) -> dict[str, Any]:
         return {"kind": "several" if error.several else "missing", "text": text}
     if isinstance(error, PinRefusedError):
         return {"kind": "pin", "text": text, "reason": error.reason and error.reason.value}
+    if isinstance(error, NoPairError):
+        return {"kind": "no-pair", "text": text}
     if isinstance(error, (NoKeyError, PinMemoryError, ModuleError, InitialisationError)):
         return {"kind": "wrong", "text": text}
     # Not its text: nobody knows what stands in it.

@@ -139,7 +139,7 @@ def test_a_crash_at_work_costs_one_process_and_one_warning_and_no_value(
     stored = client.seal("vault-root", b"value", None)
     faulty.plan(f"{function} {faulty.count(function) + 1} {faulty.count(function) + 1} {what}")
     if function == "C_Decrypt":
-        client.bind(fresh=True)  # the data key is forgotten
+        client.survey(login=False)  # the data key is forgotten
         assert client.open("vault-root", stored) == b"value"
     else:
         client.replace("vault-root", b"new")
@@ -245,7 +245,8 @@ def test_an_error_that_passes_is_healed_in_the_same_process(
 ) -> None:
     client = make()
     stored = client.seal("vault-root", b"value", None)
-    client.bind(fresh=True)
+    client.survey(login=False)  # the data key is forgotten
+    client.bind()
     number = faulty.count(function) + 1
     faulty.plan(f"{function} {number} {number} 0x{code:X}")
     if function != "C_DecryptInit":

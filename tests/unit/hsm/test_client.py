@@ -114,6 +114,16 @@ def test_a_worker_that_does_not_go_is_killed(
         client.look()
 
 
+def test_a_module_that_hangs_is_not_given_the_time_that_a_key_pair_takes(
+    speak: Speak, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = speak("import time; time.sleep(600)")
+    monkeypatch.setattr(client, "_access", _ACCESS._replace(may_generate=True))
+    monkeypatch.setattr(client, "_limits", Limits(requests={"bind": 0.01}, generation=600.0, end=0.01))
+    with pytest.raises(TokenError, match=r"did not end 'bind' within 0\.01 s"):
+        client.bind()
+
+
 def test_a_record_that_the_worker_makes_up_is_not_kept(speak: Speak, memory: _Memory) -> None:
     client = speak(
         "end.recv(9999)\n"

@@ -15,11 +15,22 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding
 from bank_vaults.domain import envelope
 from bank_vaults.domain.envelope import Wrapping
 from bank_vaults.hsm import cipher, worker
-from bank_vaults.hsm.ck import Attribute, ObjectClass
+from bank_vaults.hsm.ck import Attribute, ObjectClass, TokenFlag
 from bank_vaults.hsm.pin import PinMemory
 from bank_vaults.hsm.wire import Channel, WireError
 from bank_vaults.hsm.worker import Worker
-from tests.unit.hsm.fake_cryptoki import PIN, FakeCryptoki, FakeMemory, FakeToken, ec_key, rsa_key, since
+from tests.unit.hsm.fake_cryptoki import (
+    FLAGS,
+    PIN,
+    Attributes,
+    FakeCryptoki,
+    FakeMemory,
+    FakeToken,
+    ec_key,
+    raw,
+    rsa_key,
+    since,
+)
 
 _FAR = 30.0
 _OAEP = padding.OAEP(padding.MGF1(hashes.SHA1()), hashes.SHA1(), None)
@@ -179,16 +190,90 @@ def test_an_error_that_nobody_foresaw_is_told_by_its_kind_alone(supervisor: Supe
     [
         ({"criteria": {"serial": "none"}}, "missing"),
         ({"criteria": {}}, "several"),
-        ({"key_label": "other"}, "wrong"),
+        ({"key_label": "other"}, "no-pair"),
+        ({"key_label": "half"}, "wrong"),
     ],
 )
 def test_the_kind_of_a_failure_says_whether_it_is_worth_another_try(
     access: dict[str, Any], kind: str, supervisor: Supervisor
 ) -> None:
     supervisor.module.tokens[1] = FakeToken("other", "2")
+    supervisor.stick.add_public(rsa_key(), "half", b"\2")
     with pytest.raises(FailedError) as failed:
         supervisor.bind(**access)
     assert failed.value.kind == kind
+
+
+# a token that failed for a moment while the module read it
+
+
+def _misread(supervisor: Supervisor, **shown: Any) -> None:
+    """Until the module is initialised anew, the stick looks like this."""
+    stick = supervisor.stick
+    right = {name: getattr(stick, name) for name in shown}
+
+    def reread(function: str) -> None:
+        if function == "C_Finalize":
+            vars(stick).update(right)
+
+    vars(stick).update(shown)
+    supervisor.module.hooks.append(reread)
+
+
+def _public_half_only(stick: FakeToken) -> dict[int, Attributes]:
+    private = raw(ObjectClass.PRIVATE_KEY)
+    return {number: found for number, found in stick.objects.items() if found[Attribute.CLASS] != private}
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        pytest.param({"objects": {}}, id="no key"),
+        pytest.param({"objects": None}, id="half a key pair"),
+        pytest.param({"label": "SmartCard-HSM"}, id="another label"),
+        pytest.param({"flags": FLAGS | TokenFlag.PROTECTED_AUTHENTICATION_PATH}, id="a PIN pad"),
+        pytest.param({"flags": TokenFlag.TOKEN_INITIALIZED}, id="no user PIN"),
+    ],
+)
+def test_what_speaks_against_a_token_is_believed_when_it_was_read_twice(
+    shown: dict[str, Any], supervisor: Supervisor
+) -> None:
+    if shown.get("objects", True) is None:
+        shown = {"objects": _public_half_only(supervisor.stick)}
+    _misread(supervisor, **shown)
+    assert supervisor.bind()["key"]["id"] == b"\1"
+    assert supervisor.module.calls.count("C_Finalize") == 1
+
+
+def test_no_key_pair_is_generated_for_one_that_was_overlooked(supervisor: Supervisor) -> None:
+    _misread(supervisor, objects={})
+    assert supervisor.bind(may_generate=True)["generated"] is False
+    assert "C_GenerateKeyPair" not in supervisor.module.calls
+
+
+def test_a_key_pair_is_generated_where_two_looks_found_none(supervisor: Supervisor) -> None:
+    supervisor.stick.objects.clear()
+    with pytest.raises(FailedError, match="no-pair: there is no key pair with label 'bank-vaults'"):
+        supervisor.bind()
+    assert supervisor.bind(may_generate=True)["generated"] is True
+    calls = supervisor.module.calls
+    assert calls.count("C_GenerateKeyPair") == 1
+    assert since(calls, "C_Finalize").count("C_GenerateKeyPair") == 1
+
+
+def test_a_token_that_is_missing_is_not_read_anew_at_every_look(supervisor: Supervisor) -> None:
+    for _ in range(3):
+        with pytest.raises(FailedError, match="missing: "):
+            supervisor.bind(criteria={"label": "another"})
+    assert supervisor.module.calls.count("C_Finalize") == 1
+
+
+@pytest.mark.parametrize("tries", [1, 0])
+def test_what_says_that_tries_were_spent_is_believed_at_once(tries: int, supervisor: Supervisor) -> None:
+    _misread(supervisor, tries=tries)
+    with pytest.raises(FailedError, match="pin: "):
+        supervisor.bind()
+    assert not {"C_Finalize", "C_Login"} & set(supervisor.module.calls)
 
 
 def test_a_curve_that_is_not_used_here_is_told_at_the_bind(supervisor: Supervisor) -> None:
@@ -370,6 +455,26 @@ def test_a_prepared_data_key_is_the_one_that_is_used(supervisor: Supervisor) -> 
     stored = supervisor.seal("vault-init-answer", b"answer")
     supervisor.ask("prepare", like=stored)
     assert supervisor.open("vault-init-answer", stored) == b"answer"
+
+
+def test_values_are_read_back_from_the_token_without_another_private_operation(
+    supervisor: Supervisor,
+) -> None:
+    supervisor.bind()
+    supervisor.ask("create", label="vault-root", value=supervisor.seal("vault-root", b"value"))
+    supervisor.bind(fresh=True)
+    assert supervisor.open("vault-root", supervisor.values("vault-root")[0]) == b"value"
+    assert len(supervisor.stick.operations) == 1
+
+
+def test_a_data_key_is_not_kept_for_another_key_pair(supervisor: Supervisor) -> None:
+    supervisor.bind()
+    stored = supervisor.seal("vault-root", b"value")
+    supervisor.stick.objects.clear()
+    supervisor.stick.add_pair(rsa_key(1))
+    supervisor.bind(fresh=True)
+    with pytest.raises(FailedError, match="value: the value was encrypted to another key pair"):
+        supervisor.open("vault-root", stored)
 
 
 def test_a_data_key_that_nobody_uses_is_forgotten(
