@@ -297,7 +297,7 @@ def _scalar(kind: str, written: str) -> Value:
         case "binary":
             return _binary(written)
         case "null" | "bool" | "int" | "float":
-            raise _ScalarError(f"{written!r} is no {kind}")
+            raise _ScalarError(f"the text is no {kind}")
     raise _ScalarError(f"the tag {kind} is unknown")
 
 

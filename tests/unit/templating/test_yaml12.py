@@ -103,7 +103,7 @@ def test_a_quoted_merge_name_is_a_name() -> None:
         ("a: !foo b", 1, 4, "the tag !foo is unknown"),
         ("a: !foo [b]", 1, 4, "the tag !foo is unknown"),
         ("a: !foo {b: c}", 1, 4, "the tag !foo is unknown"),
-        ("a: !!int x", 1, 4, "'x' is no int"),
+        ("a: !!int x", 1, 4, "the text is no int"),
         ("a: !!binary '*'", 1, 4, "this is no base64"),
         ("{<<: 1}", 1, 6, "<< takes a map or a list of maps"),
         ("{<<: [1]}", 1, 7, "<< takes a map or a list of maps"),
@@ -153,7 +153,7 @@ def test_all_that_is_wrong_with_single_values_is_told_at_once() -> None:
     _, faults = yaml12.locate("a: 1\na: 2\nb: !!int x\n[c]: 3\n<<: 4\nd: !foo [!!binary '*']\n")
     assert [(fault.line, fault.sentence) for fault in faults] == [
         (2, "'a' is there twice"),
-        (3, "'x' is no int"),
+        (3, "the text is no int"),
         (4, "the name of a member is not a scalar"),
         (5, "<< takes a map or a list of maps"),
         (6, "the tag !foo is unknown"),
