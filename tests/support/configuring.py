@@ -1,7 +1,8 @@
-"""A small driver of plans for tests of sections: it reads, plans, sends, remembers; it is not the real one."""
+"""A small driver of plans for tests of sections: it reads, plans, sends and remembers, one by one."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -24,6 +25,11 @@ from tests.support.servers import Answer, Server, api
 def shows(answers: Mapping[str, Mapping[str, Any] | None]) -> Callable[[str], Shown]:
     """For pure tests: what a server shows, by path; a path that is not there is ABSENT."""
     return lambda path: Shown(answers[path]) if answers.get(path) is not None else ABSENT
+
+
+def digest(value: Any) -> str:
+    """For pure tests: a digest that can be read."""
+    return json.dumps(value, sort_keys=True, default=str)
 
 
 class RefusedByServerError(AssertionError):

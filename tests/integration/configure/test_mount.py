@@ -31,7 +31,7 @@ FIELDS: dict[str, Any] = {
 
 
 def test_mounts_are_created_tuned_and_reset(applier: Applier) -> None:
-    lockout = {"lockout_threshold": 3, "lockout_duration": "10m", "lockout_counter_reset": "5m"}
+    lockout = {"lockout_threshold": 3, "lockout_duration": "10m", "lockout_counter_reset_duration": "5m"}
     tuned = MountOptions({**FIELDS, "token_type": "batch", "user_lockout_config": lockout}, {})
     one = wanted("sys/auth", "team/app", "userpass", description="ours", local=True, tune=tuned)
     two = wanted("sys/mounts", "kv", "kv", tune=MountOptions(FIELDS, {"version": "1"}), seal_wrap=False)
@@ -40,7 +40,7 @@ def test_mounts_are_created_tuned_and_reset(applier: Applier) -> None:
     assert [change.action for change in first.changes] == [Action.CREATE] * 3
 
     empty = {name: [] if isinstance(value, list) else "" for name, value in FIELDS.items()}
-    no_lockout = {"lockout_threshold": 0, "lockout_duration": "0", "lockout_counter_reset": "0"}
+    no_lockout = {"lockout_threshold": 0, "lockout_duration": "0", "lockout_counter_reset_duration": "0"}
     reset = MountOptions({**empty, "token_type": "", "user_lockout_config": no_lockout}, {})
     one = one._replace(description="", tune=reset)
     two = two._replace(tune=MountOptions(empty, {"version": "2"}), description="two")

@@ -52,8 +52,6 @@ _UNSURE: Final = frozenset(
 """Fields that one of the servers takes and forgets."""
 
 _LOCKOUT: Final = "user_lockout_config"
-_LOCKOUT_NAMES: Final = {"lockout_counter_reset": "lockout_counter_reset_duration"}
-"""The name in the documentation, and the one that servers understand."""
 
 _BUILT_IN: Final = frozenset({"system", "identity", "cubbyhole", "token", "agent_registry"})
 _BUILT_IN_PATHS: Final = frozenset({"sys", "identity", "cubbyhole", "agent-registry"})
@@ -206,10 +204,6 @@ class Mount(NamedTuple):
     def _wanted(self) -> tuple[dict[str, Any], dict[str, str]]:
         """Fields and options that are asked for, by the names that the server understands."""
         fields = {name: value for name, value in self.tune.fields.items() if name != "description"}
-        if isinstance(fields.get(_LOCKOUT), Mapping):
-            fields[_LOCKOUT] = {
-                _LOCKOUT_NAMES.get(name, name): value for name, value in fields[_LOCKOUT].items()
-            }
         return fields, {**_ALIASES.get(self.type, ("", {}))[1], **self.tune.options}
 
     def _digest(self, context: Context) -> str:

@@ -23,10 +23,10 @@ from bank_vaults.configure.model import (
 from bank_vaults.configure.sections import mount
 from bank_vaults.configure.sections.mount import Mount
 from bank_vaults.configure.server import UnreadableError
-from tests.support.configuring import shows
+from tests.support.configuring import digest, shows
 
 PLACE = Place("vault-config.yml", 1, 1)
-CONTEXT = Context(lambda value: repr(value), WriteOnly.CHANGED)
+CONTEXT = Context(digest, WriteOnly.CHANGED)
 
 
 def approle(**given: Any) -> Mount:
@@ -56,7 +56,8 @@ def planned(wanted: Mount, found: Mapping[str, Any] | None, record: Record | Non
 
 def test_an_absent_mount_is_created_with_all_that_is_given() -> None:
     tune = MountOptions(
-        {"default_lease_ttl": "1h", "user_lockout_config": {"lockout_counter_reset": "5m"}}, {"a": "b"}
+        {"default_lease_ttl": "1h", "user_lockout_config": {"lockout_counter_reset_duration": "5m"}},
+        {"a": "b"},
     )
     change = planned(approle(description="ours", local=True, seal_wrap=False, tune=tune), None)
     assert change.action is Action.CREATE
@@ -218,7 +219,7 @@ def test_what_a_server_does_not_take_is_sent_once() -> None:
     first = planned(wanted, found)
     assert (first.action, first.look) == (Action.UPDATE, "sys/auth/app")
     assert first.record is not None
-    record = first.record._replace(shown=repr(found))
+    record = first.record._replace(shown=digest(found))
     assert planned(wanted, found, record).action is Action.KEEP
     assert planned(wanted, entry(description="by hand"), record).action is Action.UPDATE
     other = approle(tune=MountOptions({"allowed_managed_keys": ["l"]}, {}))

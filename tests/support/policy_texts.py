@@ -1,0 +1,60 @@
+"""Texts of policies: those that servers take, and those that they cannot parse."""
+
+from __future__ import annotations
+
+from typing import Final
+
+GOOD: Final = (
+    'path "a" { capabilities = ["read", , "list"] }',
+    'path "a" { } , path "b" { }',
+    'path "secret/*" { capabilities = ["create", "read"] }',
+    'path "a" { capabilities = ["read"] } path "b" { capabilities = ["list"] }',
+    'path "a" {\n  capabilities = ["read",\n  "list",\n  ]\n}\n',
+    "# nothing\n",
+    "// nothing",
+    "/* nothing\n at all */",
+    "\n",
+    'path "a" { policy = "read" }',
+    'path "a" { capabilities = ["read"], required_parameters = ["x"] }',
+    'path "a" { capabilities = [] }',
+    '"path" "a" { capabilities = ["read"] }',
+    'path "a" {\n capabilities = ["create"]\n allowed_parameters = {\n "x" = ["1", 2]\n "*" = []\n }\n}',
+    'path "a" {\n capabilities = ["update"]\n min_wrapping_ttl = "1s"\n max_wrapping_ttl = 90 }',
+    'path "secret/{{identity.entity.name}}/*" { capabilities = ["read"] }',
+    'path "x\\"y" { capabilities = ["read"] }',
+    'path "x${ "y" }z" { capabilities = ["read"] }',
+    'name = <<EOF\nsome "text\nEOF\npath "a" { capabilities = ["read"] }',
+    "name = <<-EOF\n  text\n  EOF\n",
+    'name = "x"\r\npath "a" {\r\n capabilities = ["read"] }\r\n',
+    '{"path": {"secret/*": {"capabilities": ["read"]}}}',
+    '  {"path": {"a": {"policy": "read"}}}',
+    'name = "größe"',
+)
+
+BAD: Final = (
+    'path "a" { capabilities = ["read" }',
+    'path "a" { capabilities = ["read"]',
+    'path "a" capabilities = ["read"]',
+    'path "a { capabilities = ["read"] }',
+    'path "a" { capabilities = ["read"] }}',
+    'path "a" { capabilities = }',
+    'path "a" { capabilities }',
+    'path "a" { = "x" }',
+    "path",
+    'path "a" = { capabilities = ["read"] }',
+    'name = "a\\qb"',
+    "true = 1",
+    "path true { }",
+    "name = [[1]",
+    "name: 1",
+    'path "a"',
+    "name = read",
+    "/* no end",
+    "name = <<EOF\nno end",
+    'name = "line\nbreak"',
+    'path "a" { capabilities = ["read" "list"] }',
+    'path "a" "b" = "c"',
+    "name = ]",
+    '; path "a" {}',
+    '{"path" {}}',
+)
