@@ -7,6 +7,7 @@ the same unless the comparison is ``strict``, as for something that a document i
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any, Final
@@ -34,10 +35,22 @@ def hidden(wanted: Fields, shown: Fields) -> tuple[str, ...]:
     return tuple(name for name, value in wanted.items() if name not in shown and not _is_nothing(value))
 
 
+def lifted(shown: Fields) -> dict[str, Any]:
+    """With the members of inner maps beside the fields: some servers group what was sent flat, as
+    ``connection_details`` of a database.
+    """
+    inner = {
+        name: value for each in shown.values() if isinstance(each, Mapping) for name, value in each.items()
+    }
+    return {**inner, **shown}
+
+
 def same(wanted: Any, shown: Any, *, strict: bool = False) -> bool:
     """Whether the two mean the same."""
     if wanted == shown and type(wanted) is type(shown):
         return True
+    if isinstance(wanted, str) and isinstance(shown, Mapping):
+        wanted = _parsed(wanted)
     if _is_nothing(wanted) or _is_nothing(shown):
         return _is_nothing(wanted) and _is_nothing(shown)
     if isinstance(wanted, Mapping) and isinstance(shown, Mapping):
@@ -48,6 +61,14 @@ def same(wanted: Any, shown: Any, *, strict: bool = False) -> bool:
     if isinstance(wanted, Mapping) or isinstance(shown, Mapping):
         return False
     return _same_scalars(wanted, shown, strict=strict)
+
+
+def _parsed(text: str) -> Any:
+    """Of a JSON object in a text, which servers take for one."""
+    try:
+        return json.loads(text) if text.lstrip().startswith("{") else text
+    except ValueError:
+        return text
 
 
 def _is_nothing(value: Any) -> bool:

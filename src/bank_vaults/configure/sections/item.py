@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from bank_vaults.configure.comparing import differences, hidden
+from bank_vaults.configure.comparing import differences, hidden, lifted
 from bank_vaults.configure.model import (
     Action,
     Change,
@@ -83,10 +83,11 @@ def judge(
     if found.fields is None:
         added = tuple(Difference(name, None, value) for name, value in wanted.items())
         return Verdict(Action.CREATE, "it is not there", added, fresh)
-    changed = differences(wanted, found.fields, strict=record is not None and not known)
+    fields = lifted(found.fields)
+    changed = differences(wanted, fields, strict=record is not None and not known)
     if changed and not (known and record is not None and record.shown == context.digest(found.fields)):
         return Verdict(Action.UPDATE, f"{_names(each.field for each in changed)} differ", changed, fresh)
-    unseen = hidden(wanted, found.fields)
+    unseen = hidden(wanted, fields)
     if unseen and not exact:
         if context.write_only is WriteOnly.ALWAYS:
             return Verdict(Action.UPDATE, f"{_names(unseen)}: written always", _unseen(unseen), fresh)

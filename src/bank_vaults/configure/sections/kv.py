@@ -1,0 +1,57 @@
+"""Which kv engine a path of a secret belongs to, and of which version that is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+from bank_vaults.configure.config import Configuration, Secrets
+from bank_vaults.configure.model import Fields
+
+TYPES: Final = frozenset({"kv", "kv-v1", "kv-v2", "generic"})
+"""Types of engines in which every path may be data of a user."""
+
+
+class Engine(NamedTuple):
+    """A mount of any type; ``version`` is that of a kv engine."""
+
+    path: str
+    type: str
+    version: int
+    max_versions: int | None = None
+    wanted: bool = False
+    """Whether a document has it, so that it is there when secrets are written."""
+
+    def metadata(self, path: str) -> str | None:
+        """Where the metadata of a secret are, if ``path`` is one of version 2."""
+        kind, slash, rest = path[len(self.path) + 1 :].partition("/")
+        return f"{self.path}/metadata/{rest}" if kind == "data" and slash and rest else None
+
+
+def engines(configuration: Configuration) -> tuple[Engine, ...]:
+    """Those of the documents."""
+    return tuple(_of_document(engine) for engine in configuration.secrets)
+
+
+def engine_of(path: str, wanted: tuple[Engine, ...], listed: Fields | None) -> Engine | None:
+    """The engine under whose path this one is: the longest, first asked of the documents.
+
+    ``listed`` are the entries of ``sys/mounts``, None where the server does not show them.
+    """
+    found = [engine for engine in wanted if path.startswith(engine.path + "/")]
+    known = {engine.path for engine in wanted}
+    for name, entry in (listed or {}).items():
+        mount = name.rstrip("/")
+        if mount not in known and path.startswith(mount + "/") and isinstance(entry, Mapping):
+            found.append(Engine(mount, str(entry.get("type", "")), _version(entry.get("options"))))
+    return max(found, key=lambda engine: len(engine.path), default=None)
+
+
+def _of_document(engine: Secrets) -> Engine:
+    options = engine.tune.options if engine.tune else {}
+    version = 2 if engine.type == "kv-v2" else _version(options)
+    return Engine(engine.path, engine.type, version, engine.max_versions, wanted=True)
+
+
+def _version(options: Any) -> int:
+    return 2 if isinstance(options, Mapping) and str(options.get("version")) == "2" else 1
