@@ -27,6 +27,7 @@ PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
 _DATA_KEY = 32  # bytes: AES-256
 _SET_ID = 16
 _POINT = 65  # bytes of an uncompressed point of P-256
+_COMPRESSED = 33  # of a compressed one
 _OAEP_SHA1 = padding.OAEP(padding.MGF1(hashes.SHA1()), hashes.SHA1(), None)  # noqa: S303  # the compatible one
 _OAEP_SHA256 = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None)
 _HKDF_INFO = b"bank-vaults envelope 1 data key"
@@ -71,11 +72,11 @@ def rsa_public_key(modulus: bytes, exponent: bytes) -> PublicKey:
 
 
 def ec_public_key(point: bytes) -> PublicKey:
-    """From CKA_EC_POINT: a DER OCTET STRING, or the bare point that some modules give. P-256 only.
-
-    Raises CipherError.
+    """From CKA_EC_POINT: a DER OCTET STRING, or the bare point that some modules give; also compressed. P-256
+    only. Raises CipherError.
     """
-    bare = point[2:] if len(point) == _POINT + 2 and point[:2] == bytes((4, _POINT)) else point
+    octets = any(point[:2] == bytes((4, size)) and len(point) == size + 2 for size in (_POINT, _COMPRESSED))
+    bare = point[2:] if octets else point
     try:
         return ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), bare)
     except ValueError:

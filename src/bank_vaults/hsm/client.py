@@ -383,11 +383,11 @@ class TokenClient:
 
     def _remembered(self, question: Message) -> Message:
         """The memory of refused PINs, for the worker, which must not touch it while a module hangs."""
-        serial = question["serial"]
+        token = question["token"]
         try:
             if question["ask"] == "recall":
-                return {"record": self._memory.recall(serial).encode(), "error": None}
-            self._memory.remember(serial, PinMemory.decode(question["record"]))
+                return {"record": self._memory.recall(token).encode(), "error": None}
+            self._memory.remember(token, PinMemory.decode(question["record"]))
         except (PinMemoryError, OSError) as error:
             return {"record": None, "error": str(error)}
         return {"error": None}

@@ -20,7 +20,7 @@ from bank_vaults.hsm.inventory import Format, Item, Role
 from bank_vaults.hsm.pin import PinMemoryError, PinRefusedError, PinState
 from bank_vaults.hsm.selection import Choice, SelectionError, choose_token, plain_label
 from bank_vaults.hsm.survey import SlotView, Survey
-from bank_vaults.hsm.token import Access, Memory
+from bank_vaults.hsm.token import Access, Memory, remembered_as
 
 _PROBE = "doctor"
 """The name that a test value is sealed for; it is not stored."""
@@ -178,7 +178,7 @@ def _ask_guard(found: TokenInfo, access: Access, memory: Memory, *, again: bool)
     state = PinState(found.flags, found.shortest_pin, found.longest_pin)
     pin.may_try(
         state,
-        pin.settle(memory.recall(found.serial), state),
+        pin.settle(memory.recall(remembered_as(found)), state),
         access.pin,
         token=f"token {plain_label(found.label)!r} (serial {found.serial})",
         allow_final_try=access.allow_final_try,

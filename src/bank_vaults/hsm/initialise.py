@@ -17,7 +17,7 @@ from bank_vaults.hsm.ck import TokenFlag
 from bank_vaults.hsm.errors import PinIncorrectError, PinLockedError, Pkcs11Error
 from bank_vaults.hsm.pin import PinRefusedError, Refusal, SaltedHash
 from bank_vaults.hsm.selection import same_label
-from bank_vaults.hsm.token import Memory
+from bank_vaults.hsm.token import Memory, remembered_as
 
 
 class Order(NamedTuple):
@@ -91,7 +91,7 @@ def _init_token(module: Cryptoki, memory: Memory, order: Order, token: TokenInfo
         raise PinRefusedError(
             f"{named} has at most one try of its SO-PIN left; it is not tried here", Refusal.FINAL_TRY
         )
-    record = f"SO-PIN of {token.serial}"
+    record = f"SO-PIN of {remembered_as(token)}"
     known = memory.recall(record)
     if any(order.so_pin_is_new or entry.matches(order.so_pin) for entry in known.refused):
         what = "a new SO-PIN" if order.so_pin_is_new else "this SO-PIN"

@@ -49,6 +49,7 @@ from bank_vaults.hsm.selection import (
     plain_label,
 )
 
+_SHORTEST_SERIAL = 6  # characters of a number that is a token's own
 _KEY_ID = 8  # bytes of the CKA_ID of a pair that is generated here
 _ABOUT_THE_PIN = (PinIncorrectError, PinInvalidError, PinLenRangeError, PinExpiredError, PinLockedError)
 _HASHES = {Wrapping.RSA_OAEP_SHA1: Mechanism.SHA_1, Wrapping.RSA_OAEP_SHA256: Mechanism.SHA256}
@@ -80,12 +81,12 @@ class Cryptoki(Protocol):
 
 
 class Memory(Protocol):
-    """Where refused PINs are remembered, by serial number of the token."""
+    """Where refused PINs are remembered, by what :func:`remembered_as` calls the token."""
 
-    def recall(self, serial: str) -> PinMemory:
+    def recall(self, token: str) -> PinMemory:
         """What is remembered; an empty memory for a token never seen. Raises PinMemoryError."""
 
-    def remember(self, serial: str, memory: PinMemory) -> None:
+    def remember(self, token: str, memory: PinMemory) -> None:
         """Keep it, durably, before this returns. Raises OSError."""
 
 
@@ -240,7 +241,7 @@ class Token:
     def _permitted(self, token: TokenInfo, access: Access) -> PinMemory:
         """What is remembered of the token, after the guard has let the PIN pass."""
         state = _pin_state(token)
-        memory = pin.settle(self._memory.recall(token.serial), state)
+        memory = pin.settle(self._memory.recall(remembered_as(token)), state)
         pin.may_try(
             state,
             memory,
@@ -254,7 +255,7 @@ class Token:
     def _login(self, token: TokenInfo, memory: PinMemory, access: Access) -> None:
         state, named = _pin_state(token), _named(token)
         try:
-            self._memory.remember(token.serial, pin.begin(memory, state, access.pin))
+            self._memory.remember(remembered_as(token), pin.begin(memory, state, access.pin))
         except OSError as error:
             pin.may_try_unremembered(state, token=named, error=str(error))
         try:
@@ -262,7 +263,7 @@ class Token:
         except _ABOUT_THE_PIN as error:
             with suppress(OSError):  # the begun attempt is remembered, or the flags stop the next try but one
                 refused = pin.remember_refused(memory, SaltedHash.of(access.pin))
-                self._memory.remember(token.serial, refused)
+                self._memory.remember(remembered_as(token), refused)
             raise PinRefusedError(
                 f"login to HSM failed: {named} refused the PIN ({error}); it is not tried again. "
                 "Set the right PIN",
@@ -270,7 +271,7 @@ class Token:
             ) from None
         # After any other error it is not known whether a try was spent: the attempt stays, to be settled.
         with suppress(OSError):
-            self._memory.remember(token.serial, pin.remember_accepted(memory, access.pin))
+            self._memory.remember(remembered_as(token), pin.remember_accepted(memory, access.pin))
 
     def _keys(self) -> tuple[KeyObject, ...]:
         found = []
@@ -359,6 +360,17 @@ class Token:
         with suppress(AttributeTypeInvalidError):
             return self._module.attribute(self._session, handle, attribute)
         return b""
+
+
+def remembered_as(token: TokenInfo) -> str:
+    """Under what its refused PINs are remembered: the serial number.
+
+    With the label where that is too short to be its own: openCryptoki gives 123 to all of its tokens. Not for
+    the others: a label can be misread, and a PIN that was refused would be tried once more.
+    """
+    if len(token.serial) >= _SHORTEST_SERIAL:
+        return token.serial
+    return f"{token.serial} {plain_label(token.label)}"
 
 
 def _pin_state(token: TokenInfo) -> PinState:

@@ -32,7 +32,8 @@ _TYPES = ("public", "private", "cert", "secret-key", "data")
 _VENDOR = re.compile(r"[A-Za-z0-9_-]+")
 _ALLOWED_IN_PATH = re.compile(r"(?:[A-Za-z0-9\-._~:\[\]@!$'()*+,=&]|%[0-9A-Fa-f]{2})*")
 _ALLOWED_IN_QUERY = re.compile(r"(?:[A-Za-z0-9\-._~:\[\]@!$'()*+,=/?|]|%[0-9A-Fa-f]{2})*")
-_VERSION = re.compile(r"\d+(?:\.\d+)?")
+_SLOT = re.compile(r"[0-9]{1,20}")  # CK_ULONG
+_VERSION = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 
 
 class UriError(ValueError):
@@ -111,8 +112,8 @@ def _value(name: str, raw: bytes) -> object:
     except UnicodeDecodeError:
         raise UriError(f"the value of {name} in the PKCS#11 URI is not UTF-8") from None
     if name == "slot-id":
-        if not (text.isascii() and text.isdigit()):
-            raise UriError("slot-id in the PKCS#11 URI is not a decimal number")
+        if not _SLOT.fullmatch(text):
+            raise UriError("slot-id in the PKCS#11 URI is not a decimal number of up to 20 digits")
         return int(text)
     if name == "type" and text not in _TYPES:
         raise UriError(f"type in the PKCS#11 URI is none of {', '.join(_TYPES)}")

@@ -82,17 +82,17 @@ class _Asking:
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
 
-    def recall(self, serial: str) -> PinMemory:
+    def recall(self, token: str) -> PinMemory:
         """See Memory.recall."""
-        self._channel.send({"ask": "recall", "serial": serial})
+        self._channel.send({"ask": "recall", "token": token})
         answer = self._channel.receive(None)
         if error := answer["error"]:
             raise PinMemoryError(error)
         return PinMemory.decode(answer["record"])
 
-    def remember(self, serial: str, memory: PinMemory) -> None:
+    def remember(self, token: str, memory: PinMemory) -> None:
         """See Memory.remember."""
-        self._channel.send({"ask": "remember", "serial": serial, "record": memory.encode()})
+        self._channel.send({"ask": "remember", "token": token, "record": memory.encode()})
         if error := self._channel.receive(None)["error"]:
             raise OSError(error)
 

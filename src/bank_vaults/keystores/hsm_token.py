@@ -40,12 +40,12 @@ class StoredMemory:
         self._directory = directory
         self._stores = (FileStore(directory), *shared)
 
-    def recall(self, serial: str) -> PinMemory:
+    def recall(self, token: str) -> PinMemory:
         """See Memory.recall. A store that cannot be read counts as damaged: it may know of a refusal."""
         found = PinMemory()
         for store in self._stores if os.path.exists(self._directory) else self._stores[1:]:
             try:
-                memory = PinMemory.decode(store.get(_record(serial)))
+                memory = PinMemory.decode(store.get(_record(token)))
             except NotFoundError:
                 continue
             except StoreError as error:
@@ -58,12 +58,12 @@ class StoredMemory:
             )
         return found
 
-    def remember(self, serial: str, memory: PinMemory) -> None:
+    def remember(self, token: str, memory: PinMemory) -> None:
         """See Memory.remember. It is enough if one of them keeps it."""
         failed: list[StoreError] = []
         for store in self._stores:
             try:
-                store.put(_record(serial), memory.encode())
+                store.put(_record(token), memory.encode())
             except StoreError as error:
                 failed.append(error)
         if len(failed) == len(self._stores):
@@ -105,8 +105,8 @@ def _lock(path: str, limit: float) -> int | None:
             return descriptor
 
 
-def _record(serial: str) -> str:
-    return f"hsm-pin-{hashlib.sha256(serial.encode()).hexdigest()[:16]}"
+def _record(token: str) -> str:
+    return f"hsm-pin-{hashlib.sha256(token.encode()).hexdigest()[:16]}"
 
 
 def client(settings: Settings, shared: Sequence[KeyStore] = ()) -> TokenClient:

@@ -136,7 +136,8 @@ def test_public_keys_are_built_from_what_tokens_show() -> None:
     assert fingerprint(built) == fingerprint(_RSA.public_key())
     point = _EC.public_key().public_numbers()
     bare = b"\4" + point.x.to_bytes(32) + point.y.to_bytes(32)
-    for form in (bare, b"\4\x41" + bare):
+    short = bytes((2 + point.y % 2,)) + point.x.to_bytes(32)
+    for form in (bare, b"\4\x41" + bare, short, b"\4\x21" + short):
         assert fingerprint(ec_public_key(form)) == fingerprint(_EC.public_key())
     with pytest.raises(CipherError, match="not a usable RSA key"):
         rsa_public_key(b"", b"\3")

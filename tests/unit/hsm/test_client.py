@@ -127,7 +127,7 @@ def test_a_module_that_hangs_is_not_given_the_time_that_a_key_pair_takes(
 def test_a_record_that_the_worker_makes_up_is_not_kept(speak: Speak, memory: _Memory) -> None:
     client = speak(
         "end.recv(9999)\n"
-        'end.sendall(b\'{"ask": "remember", "serial": "1", "record": {"$": "e30="}}\\n\')\n'
+        'end.sendall(b\'{"ask": "remember", "token": "1", "record": {"$": "e30="}}\\n\')\n'
         "text = end.recv(9999).hex().encode()\n"
         'end.sendall(b\'{"failed": {"kind": "token", "text": "%s"}}\\n\' % text)\n'
         "end.recv(1)\n"

@@ -455,13 +455,33 @@ def test_an_attribute_that_cannot_be_read_is_an_error_and_not_an_empty_label(pla
 
 
 def test_remembered_hashes_are_of_this_token_only() -> None:
-    one, other = FakeToken(serial="1"), FakeToken("bank-vaults", "2", b"banana")
+    one, other = FakeToken(serial="DENK01"), FakeToken("bank-vaults", "DENK02", b"banana")
     one.add_pair(rsa_key())
     other.add_pair(rsa_key())
     place = Place(one, other)
     with pytest.raises(PinRefusedError):
-        place.token.bind(WRONG._replace(criteria=TokenCriteria(serial="1")))
-    place.token.bind(WRONG._replace(criteria=TokenCriteria(serial="2")))
-    refused = place.memory.known("1").refused
+        place.token.bind(WRONG._replace(criteria=TokenCriteria(serial="DENK01")))
+    place.token.bind(WRONG._replace(criteria=TokenCriteria(serial="DENK02")))
+    refused = place.memory.known("DENK01").refused
     assert [entry.matches(WRONG.pin) for entry in refused] == [True]
     assert not SaltedHash.of(ACCESS.pin).matches(WRONG.pin)
+
+
+def test_what_a_token_has_refused_is_not_held_against_another_with_the_same_short_number() -> None:
+    one, other = FakeToken("one", serial="123"), FakeToken("other", "123", b"banana")
+    one.add_pair(rsa_key())
+    other.add_pair(rsa_key())
+    place = Place(one, other)
+    with pytest.raises(PinRefusedError, match="refused the PIN"):
+        place.token.bind(WRONG._replace(criteria=TokenCriteria(label="one")))
+    place.token.bind(WRONG._replace(criteria=TokenCriteria(label="other")))
+    with pytest.raises(PinRefusedError, match="has refused this PIN before"):
+        place.token.bind(WRONG._replace(criteria=TokenCriteria(label="one")))
+
+
+def test_a_token_under_another_label_has_its_refused_pins_still(place: Place) -> None:
+    with pytest.raises(PinRefusedError, match="refused the PIN"):
+        place.token.bind(WRONG._replace(criteria=TokenCriteria(serial=place.stick.serial)))
+    place.stick.label, place.stick.tries = "SmartCard-HSM", 3
+    with pytest.raises(PinRefusedError, match="has refused this PIN before"):
+        place.token.bind(WRONG._replace(criteria=TokenCriteria(serial=place.stick.serial)))

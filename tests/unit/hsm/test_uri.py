@@ -79,6 +79,7 @@ def test_a_uri_of_the_rfc_is_read(text: str, expected: Pkcs11Uri) -> None:
         ("pkcs11:token=%ff", "not UTF-8"),
         ("pkcs11:slot-id=x", "decimal"),
         ("pkcs11:slot-id=-1", "decimal"),
+        ("pkcs11:slot-id=" + "9" * 5000, "up to 20 digits"),
         ("pkcs11:type=thing", "none of"),
         ("pkcs11:library-version=a", "1.2"),
         ("pkcs11:pin-value=1234", "after the question mark"),

@@ -82,9 +82,9 @@ class Supervisor:
 
     def _remembered(self, question: Any) -> dict[str, Any]:
         if question["ask"] == "recall":
-            return {"record": self.memory.recall(question["serial"]).encode(), "error": None}
+            return {"record": self.memory.recall(question["token"]).encode(), "error": None}
         try:
-            self.memory.remember(question["serial"], PinMemory.decode(question["record"]))
+            self.memory.remember(question["token"], PinMemory.decode(question["record"]))
         except OSError as error:
             return {"error": str(error)}
         return {"error": None}
