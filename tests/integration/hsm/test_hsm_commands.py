@@ -487,6 +487,16 @@ def test_only_the_stick_that_is_named_is_initialised(
     assert "--hsm-serial" in refused.stderr
 
 
+def test_a_stick_that_seems_empty_for_a_moment_keeps_its_keys(on_stick: Hsm, nitrokey: Nitrokey) -> None:
+    assert prepared(on_stick, nitrokey).code == 0
+    so_pin = on_stick.directory / f"so-pin-{nitrokey.serial}"
+    nitrokey.fault("enumerate status=6F00")
+    done = on_stick("prepare", "--yes", "--so-pin-file", str(so_pin))
+    assert done.code == ExitCode.USAGE, done.stderr
+    assert "the key pair 'bank-vaults'" in done.stderr
+    assert "key       bank-vaults, RSA 2048" in on_stick("list").stdout
+
+
 def test_a_stick_that_is_not_new_loses_one_try_of_its_so_pin_at_most(
     on_stick: Hsm, nitrokey: Nitrokey
 ) -> None:

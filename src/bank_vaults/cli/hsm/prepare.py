@@ -39,6 +39,9 @@ def run(settings: Settings) -> int:
     with client(settings, access) as token:
         try:
             decided = plan(token.survey(login=False), access.criteria, wishes)
+            if not decided.slot.objects:
+                token.close()  # read anew: a token that failed for a moment seems to be empty
+                decided = plan(token.survey(login=False), access.criteria, wishes)
         except NotPlannedError as error:
             raise UsageError(str(error)) from None
         out = settings.text("so-pin-out")
