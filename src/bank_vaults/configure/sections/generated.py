@@ -35,7 +35,7 @@ from bank_vaults.configure.model import (
     Stage,
     Wanted,
 )
-from bank_vaults.configure.sections.kv import Engine, engine_of
+from bank_vaults.configure.sections.kv import TYPES, Engine, engine_of
 from bank_vaults.configure.server import MOUNTS
 
 GENERATING: Final = "generating"
@@ -143,7 +143,7 @@ class Once(NamedTuple):
             return self._change(
                 Action.REFUSED,
                 "it was generated in a run that ended before the answer had come, so there is nothing to "
-                f"save to {self.save_to}: delete it on the server, to have it generated anew, or give no save_to",
+                f"save to {self.save_to}: delete it on the server to have another one, or give no save_to",
             )._replace(record=record)
         why = (
             "it was made once; the server does not show it"
@@ -200,7 +200,7 @@ def saving_to(
     engine = engine_of(path, engines, mounts.fields)
     if engine is None:
         return None, f"no secrets engine is at {path}"
-    if engine.type not in ("kv", "kv-v1", "kv-v2", "generic"):
+    if engine.type not in TYPES:
         return (
             None,
             f"the engine at {engine.path} is of type {engine.type}, and secrets are saved to kv engines",
