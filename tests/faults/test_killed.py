@@ -64,6 +64,7 @@ def finished(*flags: str, server: Server, store: Path) -> None:
 
 def test_every_failpoint_has_its_test() -> None:
     covered = {*IN_PARENT, *IN_CHILD, *IN_TOKEN_WORK, "raft.before-join", "raft.joined"}
+    covered |= {name for name in FAILPOINTS if name.startswith("configure.")}  # test_configure_killed
     assert covered == set(FAILPOINTS)
 
 

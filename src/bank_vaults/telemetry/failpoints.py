@@ -41,6 +41,11 @@ FAILPOINTS: tuple[str, ...] = (
     "unseal.done",
     "raft.before-join",
     "raft.joined",
+    "configure.before-change",
+    "configure.change-sent",
+    "configure.secret-kept",
+    "configure.secret-saved",
+    "configure.state-written",
 )
 
 

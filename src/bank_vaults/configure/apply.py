@@ -1,0 +1,263 @@
+"""A plan carried out: stage by stage, the changes of one stage side by side, each as far as it comes.
+
+The failure of one object keeps only those that need it, and the deletions. What has been done is handed to
+the state as it happens.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from enum import Enum
+from itertools import groupby
+from typing import Any, Final, NamedTuple
+
+from bank_vaults.configure import parallel
+from bank_vaults.configure.masking import masked
+from bank_vaults.configure.model import Action, Change, Identity, Record, Request, Saving, Stage
+from bank_vaults.configure.plan import Plan
+from bank_vaults.configure.references import Resolver, UnresolvedError
+from bank_vaults.configure.sections.generated import has_arrived, pending_of, saving_request
+from bank_vaults.configure.session import Session
+from bank_vaults.configure.state import State, StateError
+from bank_vaults.telemetry.failpoints import failpoint
+from bank_vaults.vault.client import Response
+from bank_vaults.vault.errors import FatalError, NotInitialisedError, SealedError, TransientError, VaultError
+
+log = logging.getLogger(__name__)
+
+_BATCH: Final = 256
+"""Records after which they are written down, in the middle of a stage too."""
+
+_UPGRADING: Final = "Upgrading from non-versioned to versioned data"
+_UPGRADE: Final = 20.0
+"""Seconds to wait for the end of that."""
+
+_IDLE: Final = frozenset({Action.KEEP, Action.REFUSED})
+_PASSING: Final = (TransientError, SealedError, NotInitialisedError)
+
+
+class Result(Enum):
+    """What came of a change."""
+
+    DONE = "done"
+    KEPT = "kept"
+    """There was nothing to do."""
+    REFUSED = "refused"
+    """The plan itself says that it cannot be done."""
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    """Not tried, for something that it needs has failed."""
+    STOPPED = "stopped"
+    """Not tried, for the end was asked for."""
+
+
+class Outcome(NamedTuple):
+    """A change, what came of it and why."""
+
+    change: Change
+    result: Result
+    sentence: str = ""
+    transient: bool = False
+    """Whether trying again soon may help."""
+
+    @property
+    def bad(self) -> bool:
+        """Whether the object is not as wanted."""
+        return self.result not in (Result.DONE, Result.KEPT)
+
+
+class Tries(NamedTuple):
+    """How a plan is carried out."""
+
+    parallelism: int
+    stopped: Callable[[], bool] = lambda: False
+    progress: Callable[[int, int], None] = lambda *_: None
+    """Told how many changes are done, of how many."""
+
+
+def apply(plan: Plan, session: Session, state: State, tries: Tries) -> tuple[Outcome, ...]:
+    """Carry out a plan: an outcome for each of its changes, in its order. Raises nothing of the server."""
+    return _Applier(session, state, tries).run(plan)
+
+
+class _Applier:
+    def __init__(self, session: Session, state: State, tries: Tries) -> None:
+        self._session = session
+        self._state = state
+        self._tries = tries
+        self._resolver = Resolver(session)
+        self._lock = threading.Lock()
+        self._outcomes: dict[Identity, Outcome] = {}
+        self._failed: dict[Identity, int] = {}
+        """With their stages."""
+        self._earlier: dict[Identity, Record | None] = {}
+        self._unwritten = 0
+        self._finished = 0
+        self._total = 0
+
+    def run(self, plan: Plan) -> tuple[Outcome, ...]:
+        todo = [change for change in plan.changes if self._is_to_do(change)]
+        self._total = len(todo)
+        for _, members in groupby(todo, key=lambda change: change.stage):
+            self._stage(list(members))
+            self._state.flush()
+        self._state.flush()
+        return tuple(self._outcomes[change.identity] for change in plan.changes)
+
+    def _is_to_do(self, change: Change) -> bool:
+        if change.action is Action.REFUSED:
+            self._settle(Outcome(change, Result.REFUSED, change.reason))
+        elif change.action is Action.KEEP:
+            self._settle(Outcome(change, Result.KEPT, change.reason))
+            if change.record is not None:
+                self._note(change.identity, change.record)
+        return change.action not in _IDLE
+
+    def _stage(self, changes: list[Change]) -> None:
+        """In waves, for a change may need another one of the same stage."""
+        while changes:
+            waiting = {change.identity for change in changes}
+            wave = [change for change in changes if waiting.isdisjoint(change.needs - {change.identity})]
+            parallel.each(wave or changes, self._do, self._tries.parallelism)
+            changes = [change for change in changes if change.identity not in self._outcomes]
+
+    def _do(self, change: Change) -> None:
+        outcome = self._obstacle(change) or self._done(change)
+        self._settle(outcome)
+        if outcome.result is Result.FAILED:
+            fields = {
+                "object": str(change.identity),
+                "place": str(change.place or ""),
+                "error": outcome.sentence,
+            }
+            log.error("an object could not be configured", extra={"fields": fields})
+        with self._lock:
+            self._finished += 1
+            finished = self._finished
+        self._tries.progress(finished, self._total)
+
+    def _settle(self, outcome: Outcome) -> None:
+        with self._lock:
+            self._outcomes[outcome.change.identity] = outcome
+            if outcome.bad:
+                self._failed[outcome.change.identity] = outcome.change.stage
+
+    def _obstacle(self, change: Change) -> Outcome | None:
+        if self._tries.stopped():
+            return Outcome(change, Result.STOPPED, "the end was asked for", transient=True)
+        with self._lock:
+            failed = dict(self._failed)
+        if missing := change.needs & failed.keys():
+            return Outcome(change, Result.SKIPPED, f"{min(missing)} has failed", transient=True)
+        if change.action is Action.DELETE and any(stage < Stage.PURGE for stage in failed.values()):
+            why = "nothing is deleted in a run in which something else has failed"
+            return Outcome(change, Result.SKIPPED, why, transient=True)
+        return None
+
+    def _done(self, change: Change) -> Outcome:
+        try:
+            return self._carried_out(change)
+        except UnresolvedError as error:
+            return Outcome(change, Result.FAILED, str(error))
+        except StateError as error:
+            return Outcome(change, Result.FAILED, str(error), transient=True)
+        except VaultError as error:
+            unknown = "; whether it was carried out is not known" if error.outcome_unknown else ""
+            sentence = masked(str(error), change.requests, change.differences) + unknown
+            return Outcome(change, Result.FAILED, sentence, isinstance(error, _PASSING))
+
+    def _carried_out(self, change: Change) -> Outcome:
+        """Raises VaultError, UnresolvedError, StateError."""
+        failpoint("configure.before-change")
+        answer: Response | None = None
+        for number, request in enumerate(change.requests):
+            body = self._resolver.resolve(request.body)
+            if not number:
+                self._remember_beforehand(change)
+            try:
+                answer = self._send(request, body)
+            except VaultError as error:
+                if request.forgives and any(request.forgives in said for said in error.messages):
+                    log.warning(
+                        "the server keeps an object as it is",
+                        extra={"fields": {"object": str(change.identity), "error": str(error)}},
+                    )
+                    return Outcome(change, Result.KEPT, "; ".join(error.messages))
+                if not number and change.before is not None and not error.outcome_unknown:
+                    self._state.note(change.identity, self._earlier.get(change.identity))
+                raise
+        failpoint("configure.change-sent")
+        if change.saving is not None:
+            self._save(change, change.saving, answer)
+        self._note(change.identity, self._look(change))
+        return Outcome(change, Result.DONE, change.reason)
+
+    def _remember_beforehand(self, change: Change) -> None:
+        if change.before is not None:
+            self._earlier[change.identity] = self._state.record_of(change.identity)
+            self._state.note(change.identity, change.before)
+            self._state.insist()
+
+    def _send(self, request: Request, body: Any) -> Response:
+        """One request; told what the server warns of. Raises VaultError.
+
+        A kv engine that has just become one of version 2 refuses everything for a moment.
+        """
+        deadline = time.monotonic() + _UPGRADE
+        while True:
+            try:
+                answer = self._session.send(request.method, request.path, body)
+                break
+            except FatalError as error:
+                if not any(_UPGRADING in said for said in error.messages) or time.monotonic() > deadline:
+                    raise
+            time.sleep(0.05)
+        warnings = answer.data.get("warnings")
+        for warning in warnings if isinstance(warnings, list) else ():
+            fields = {"path": request.path, "warning": masked(str(warning), (request,))}
+            log.warning("the server warns", extra={"fields": fields})
+        return answer
+
+    def _save(self, change: Change, saving: Saving, answer: Response | None) -> None:
+        """See ``sections.generated``. Raises VaultError, StateError."""
+        if answer is None:
+            pending = self._state.pending_of(change.identity)
+        else:
+            pending = pending_of(saving, answer.data)
+            if pending is not None:
+                self._state.note_pending(change.identity, pending)
+                self._state.insist()
+                failpoint("configure.secret-kept")
+        if pending is None:
+            raise UnresolvedError(f"the server gave nothing to be saved to {saving.path}")
+        pending = pending._replace(saving=saving)
+        if not has_arrived(pending, self._session.show(saving.path)):
+            request = saving_request(pending)
+            self._send(request, request.body)
+            failpoint("configure.secret-saved")
+            if not has_arrived(pending, self._session.show(saving.path)):
+                raise UnresolvedError(f"what was saved to {saving.path} cannot be read back; it is kept")
+        self._state.note_pending(change.identity, None)
+
+    def _look(self, change: Change) -> Record | None:
+        """What to remember of an object that is now as wanted."""
+        if change.record is None or not change.look:
+            return change.record
+        try:
+            fields = self._session.show(change.look).fields
+        except VaultError:
+            return change.record  # one more writing at worst
+        return change.record if fields is None else change.record._replace(shown=self._state.digest(fields))
+
+    def _note(self, identity: Identity, record: Record | None) -> None:
+        self._state.note(identity, record)
+        with self._lock:
+            self._unwritten += 1
+            due = self._unwritten >= _BATCH
+            if due:
+                self._unwritten = 0
+        if due:
+            self._state.flush()

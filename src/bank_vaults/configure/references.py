@@ -1,0 +1,62 @@
+"""Values that the server gives to objects, put in where requests refer to them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from bank_vaults.configure.model import Fields, Joined, Reference
+from bank_vaults.configure.server import AUTH
+from bank_vaults.configure.session import Session
+
+
+class UnresolvedError(Exception):
+    """What a request refers to is not there. The text names it."""
+
+
+class Resolver:
+    """Looks references up when they are needed, each once. Safe under threads."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._lock = threading.Lock()
+        self._known: dict[Reference, str] = {}
+
+    def resolve(self, value: Any) -> Any:
+        """The value with all references replaced. Raises UnresolvedError, VaultError."""
+        if isinstance(value, Reference):
+            return self._value_of(value)
+        if isinstance(value, Joined):
+            return "".join(str(self.resolve(part)) for part in value.parts)
+        if isinstance(value, Mapping):
+            return {name: self.resolve(each) for name, each in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [self.resolve(each) for each in value]
+        return value
+
+    def _value_of(self, reference: Reference) -> str:
+        with self._lock:
+            if reference not in self._known:
+                if reference.kind == "accessor":
+                    self._known |= _accessors(self._session.show(AUTH).fields or {})
+                else:
+                    self._known |= _group(reference, self._session)
+            found = self._known.get(reference)
+        if not found:
+            what = "auth method" if reference.kind == "accessor" else reference.kind
+            raise UnresolvedError(f"there is no {what} {reference.name!r}")
+        return found
+
+
+def _accessors(listing: Fields) -> dict[Reference, str]:
+    return {
+        Reference("accessor", path.rstrip("/")): str(entry.get("accessor") or "")
+        for path, entry in listing.items()
+        if isinstance(entry, Mapping)
+    }
+
+
+def _group(reference: Reference, session: Session) -> dict[Reference, str]:
+    fields = session.show(f"identity/group/name/{reference.name}").fields or {}
+    return {reference: str(fields.get("id") or "")}

@@ -1,0 +1,78 @@
+"""One server with one token, for as long as that may be used; what is asked and what is sent is counted."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import Final
+
+from bank_vaults.configure.model import ABSENT, Fields, Shown
+from bank_vaults.domain.secrets import Secret
+from bank_vaults.vault.client import Response, VaultClient
+from bank_vaults.vault.errors import (
+    DeniedError,
+    FatalError,
+    NotFoundError,
+    NotInitialisedError,
+    SealedError,
+    TransientError,
+    UnsupportedError,
+    VaultError,
+)
+
+_OF_ONE_OBJECT: Final = 500
+"""The status of an engine that fails over one object; with others the server as a whole is in trouble."""
+
+
+class Session:
+    """Safe under threads. Every call may raise the VaultError family."""
+
+    def __init__(self, client: VaultClient, token: Secret | None) -> None:
+        """Without a token that of the client's configuration is used."""
+        self._client = client
+        self._token = token
+        self._lock = threading.Lock()
+        self.reads = 0
+        self.writes = 0
+
+    def show(self, path: str) -> Shown:
+        """What is at a path. Raises VaultError where the server does not answer, or is not to be used."""
+        with self._lock:
+            self.reads += 1
+        try:
+            answer = self._client.request("GET", path, token=self._token)
+        except UnsupportedError as error:
+            return Shown(None, _words(error))
+        except NotFoundError as error:
+            # Soft-deleted versions of a kv engine are answered so, with data.
+            del error
+            return ABSENT
+        except (SealedError, NotInitialisedError):
+            raise
+        except TransientError as error:
+            if error.status != _OF_ONE_OBJECT:
+                raise
+            return Shown(None, _words(error))
+        except (DeniedError, FatalError) as error:
+            if error.status is None or 200 <= error.status < 400:
+                raise  # this is no server of ours
+            return Shown(None, _words(error))
+        return Shown(fields_of(answer))
+
+    def send(self, method: str, path: str, body: Fields | None) -> Response:
+        """A request that changes something, sent at most once."""
+        with self._lock:
+            self.writes += 1
+        return self._client.request(method, path, body, token=self._token, retries=0)
+
+
+def fields_of(answer: Response) -> Fields:
+    """What an answer says: its ``data``, or all of it where there is no such thing."""
+    data = answer.data.get("data")
+    return data if isinstance(data, Mapping) else answer.data
+
+
+def _words(error: VaultError) -> str:
+    """As short as possible: the path is known."""
+    said = "; ".join(error.messages)
+    return f"{error.status}: {said}" if said else str(error.status)

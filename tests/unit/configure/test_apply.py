@@ -1,0 +1,300 @@
+"""A plan is carried out as far as it can be, in order, and what was done is remembered."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bank_vaults.configure.apply import Outcome, Result, Tries, apply
+from bank_vaults.configure.model import (
+    Action,
+    Change,
+    Identity,
+    Joined,
+    Pending,
+    Place,
+    Record,
+    Reference,
+    Request,
+    Saving,
+    Stage,
+    WriteOnly,
+)
+from bank_vaults.configure.places import FilePlace
+from bank_vaults.configure.plan import Plan, make, paths
+from bank_vaults.configure.reading import Reader
+from bank_vaults.configure.sections.item import Item
+from bank_vaults.configure.state import Exchange, State, StateError
+from bank_vaults.vault.errors import DeniedError, FatalError, TransientError, VaultError
+from tests.unit.configure.fakes import FakeServer
+
+PLACE = Place("f.yml", 1, 1)
+
+
+def identity(name: str) -> Identity:
+    return Identity("auth", "role", name)
+
+
+def item(name: str, stage: int = Stage.AUTH_ITEMS, needs: tuple[str, ...] = (), **fields: object) -> Item:
+    wanted = fields or {"ttl": "1h"}
+    return Item(identity(name), PLACE, f"auth/x/role/{name}", wanted, stage, frozenset(map(identity, needs)))
+
+
+def change(name: str, *requests: Request, action: Action = Action.CREATE, **more: object) -> Change:
+    made = Change(identity(name), action, "because", PLACE, requests=requests, stage=Stage.AUTH_ITEMS)
+    return made._replace(**more)  # type: ignore[arg-type]
+
+
+def put(path: str, forgives: str = "", **fields: object) -> Request:
+    return Request("PUT", path, fields, forgives)
+
+
+class Bench:
+    """A fake server, a state on disk, and runs on them."""
+
+    def __init__(self, directory: Path) -> None:
+        self.server = FakeServer()
+        self.place = FilePlace(str(directory / "state"))
+        self.stopped: Callable[[], bool] = lambda: False
+        self.seen: list[tuple[int, int]] = []
+
+    def plan(self, *items: Item) -> Plan:
+        reader = Reader(self.server.session(), 4)
+        reader.read(paths(items))
+        return make(items, reader.shown, State(self.place, "").memory, WriteOnly.CHANGED)
+
+    def run(self, made: Plan, parallelism: int = 4) -> dict[str, Outcome]:
+        tries = Tries(parallelism, self.stopped, lambda done, of: self.seen.append((done, of)))
+        outcomes = apply(made, self.server.session(), State(self.place, ""), tries)
+        assert [outcome.change for outcome in outcomes] == list(made.changes)
+        return {outcome.change.identity.name: outcome for outcome in outcomes}
+
+    def state(self) -> State:
+        return State(self.place, "")
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+def results(outcomes: dict[str, Outcome]) -> dict[str, Result]:
+    return {name: outcome.result for name, outcome in outcomes.items()}
+
+
+def test_a_second_run_writes_nothing(bench: Bench) -> None:
+    items = [item(f"r{number}", password="p", ttl="1h") for number in range(30)]
+    assert set(results(bench.run(bench.plan(*items))).values()) == {Result.DONE}
+    bench.server.requests.clear()
+    again = bench.plan(*items)
+    assert again.todo == ()
+    assert set(results(bench.run(again)).values()) == {Result.KEPT}
+    assert bench.server.writes == []
+
+
+def test_stages_come_one_after_the_other_and_needs_before_what_needs_them(bench: Bench) -> None:
+    made = bench.plan(item("c", 9), item("b", 5, ("a",)), item("a", 5), item("late", 5, ("b",)))
+    bench.run(made, parallelism=8)
+    assert [path for _, path in bench.server.writes] == [f"auth/x/role/{name}" for name in "ab"] + [
+        "auth/x/role/late",
+        "auth/x/role/c",
+    ]
+    assert bench.seen[-1] == (4, 4)
+
+
+def test_changes_that_need_each_other_are_made_all_the_same(bench: Bench) -> None:
+    assert results(bench.run(bench.plan(item("a", 5, ("b",)), item("b", 5, ("a",))))) == {
+        "a": Result.DONE,
+        "b": Result.DONE,
+    }
+
+
+def test_k16_a_failure_keeps_what_needs_it_and_nothing_else(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench.server.faults["PUT", "auth/x/role/bad"] = FatalError(
+        "PUT", "auth/x/role/bad", 400, ("no such ttl",)
+    )
+    made = bench.plan(item("bad"), item("child", 9, ("bad",)), item("good"), item("after", 12))
+    outcomes = bench.run(made)
+    assert results(outcomes) == {
+        "bad": Result.FAILED,
+        "child": Result.SKIPPED,
+        "good": Result.DONE,
+        "after": Result.DONE,
+    }
+    assert "no such ttl" in outcomes["bad"].sentence
+    assert outcomes["child"].sentence == "auth role bad has failed"
+    (line,) = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert line.fields["place"] == "f.yml:1:1"  # type: ignore[attr-defined]
+    assert identity("bad") not in bench.state().memory.records
+
+
+@pytest.mark.parametrize(
+    ("error", "transient"),
+    [
+        (TransientError("PUT", "x", 503), True),
+        (DeniedError("PUT", "x", 403), False),
+        (FatalError("PUT", "x", 400), False),
+    ],
+)
+def test_an_outcome_says_whether_trying_again_may_help(
+    bench: Bench, error: VaultError, transient: bool
+) -> None:
+    bench.server.faults["PUT", "auth/x/role/a"] = error
+    assert bench.run(bench.plan(item("a")))["a"].transient is transient
+
+
+def test_deletions_are_not_made_after_a_failure(bench: Bench) -> None:
+    deletion = change("old", Request("DELETE", "old"), action=Action.DELETE, stage=Stage.PURGE)
+    refused = change("no", action=Action.REFUSED, requests=())
+    assert bench.run(Plan((refused, deletion)))["old"].result is Result.SKIPPED
+    assert bench.run(Plan((deletion,)))["old"].result is Result.DONE
+    brake = change("kept", action=Action.REFUSED, requests=(), stage=Stage.PURGE)
+    assert bench.run(Plan((brake, deletion)))["old"].result is Result.DONE
+
+
+def test_a_deleted_object_is_forgotten(bench: Bench) -> None:
+    bench.run(bench.plan(item("a", password="p")))
+    assert bench.state().record_of(identity("a")) is not None
+    bench.run(Plan((change("a", Request("DELETE", "auth/x/role/a"), action=Action.DELETE, stage=200),)))
+    assert bench.state().record_of(identity("a")) is None
+
+
+def test_the_end_is_asked_for_and_what_runs_is_finished(bench: Bench) -> None:
+    bench.stopped = lambda: len(bench.server.writes) >= 2
+    outcomes = bench.run(bench.plan(*(item(f"r{number}", password="p") for number in range(6))), 1)
+    assert list(results(outcomes).values()) == [Result.DONE] * 2 + [Result.STOPPED] * 4
+    assert len(bench.state().memory.records) == 2
+
+
+def test_references_are_looked_up_when_they_are_needed(bench: Bench) -> None:
+    bench.server.objects["sys/auth"] = {"x/": {"accessor": "auth_x_1"}}
+    bench.server.objects["identity/group/name/admin"] = {"id": "g-1"}
+    body = {
+        "rules": Joined(("a ", Reference("accessor", "x"), " b")),
+        "ids": [Reference("group", "admin"), {"deep": Reference("accessor", "x")}],
+    }
+    bench.run(Plan((change("a", Request("PUT", "p", body)),)))
+    assert bench.server.objects["p"] == {"rules": "a auth_x_1 b", "ids": ["g-1", {"deep": "auth_x_1"}]}
+
+
+@pytest.mark.parametrize("reference", [Reference("accessor", "y"), Reference("group", "nobody")])
+def test_a_reference_to_nothing_fails_its_change_and_sends_nothing(
+    bench: Bench, reference: Reference
+) -> None:
+    outcome = bench.run(Plan((change("a", Request("PUT", "p", {"v": reference})),)))["a"]
+    assert (outcome.result, bench.server.writes) == (Result.FAILED, [])
+    assert reference.name in outcome.sentence
+
+
+def test_what_the_server_showed_right_after_is_remembered(bench: Bench) -> None:
+    bench.run(bench.plan(item("a", password="p")))
+    state = bench.state()
+    record = state.record_of(identity("a"))
+    assert record is not None
+    assert record.shown == state.digest({"password": "p"})
+
+
+def test_warnings_of_the_server_are_told(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    bench.server.answers["auth/x/role/a"] = {"warnings": ["unrecognised: s3cr3t-value"]}
+    bench.run(bench.plan(item("a", password="s3cr3t-value")))
+    (line,) = [record for record in caplog.records if record.message == "the server warns"]
+    assert line.fields["warning"] == "unrecognised: ***"  # type: ignore[attr-defined]
+
+
+def test_an_error_does_not_repeat_what_was_sent(bench: Bench) -> None:
+    said = "cannot log in as root:pa55word at db"
+    bench.server.faults["PUT", "auth/x/role/a"] = FatalError("PUT", "auth/x/role/a", 400, (said,))
+    outcome = bench.run(bench.plan(item("a", password="pa55word")))["a"]
+    assert "pa55word" not in outcome.sentence
+    assert "cannot log in as root:***" in outcome.sentence
+
+
+def test_a_refusal_that_is_forgiven_leaves_the_object_as_it_is(bench: Bench) -> None:
+    why = "please delete them before reconfiguring"
+    bench.server.faults["PUT", "p"] = FatalError("PUT", "p", 400, (why,))
+    outcome = bench.run(Plan((change("a", put("p", "delete them before", a=1), put("q")),)))["a"]
+    assert outcome.result is Result.KEPT
+    assert bench.server.writes == [("PUT", "p")]
+
+
+def test_a_kv_engine_on_its_way_to_version_2_is_waited_for(bench: Bench) -> None:
+    server = bench.server
+    words = "Upgrading from non-versioned to versioned data. This backend will be unavailable"
+    server.faults["PUT", "p"] = FatalError("PUT", "p", 400, (words,))
+    original = server._answer
+
+    def answer(method: str, path: str, body: object) -> object:
+        if len(server.writes) == 3:
+            server.faults.clear()
+        return original(method, path, body)  # type: ignore[arg-type]
+
+    server._answer = answer  # type: ignore[method-assign,assignment]
+    assert bench.run(Plan((change("a", put("p", a=1)),)))["a"].result is Result.DONE
+
+
+SAVING = Saving("secret/data/ca", True)
+KEY = {"private_key": "-----BEGIN-----"}
+
+
+def generation() -> Plan:
+    return Plan(
+        (
+            change(
+                "ca",
+                put("pki/root/generate/exported", common_name="x"),
+                before=Record("w", done=("generating",)),
+                record=Record("w", done=("generated",)),
+                saving=SAVING,
+            ),
+        )
+    )
+
+
+def test_k6_a_generated_secret_is_remembered_until_it_is_saved(bench: Bench) -> None:
+    bench.server.answers["pki/root/generate/exported"] = {"data": KEY}
+    fault = FatalError("PUT", "secret/data/ca", 403, ("no",))
+    bench.server.faults["PUT", "secret/data/ca"] = fault
+    assert bench.run(generation())["ca"].result is Result.FAILED
+    state = bench.state()
+    assert state.pending_of(identity("ca")) == Pending(SAVING, KEY)
+    assert state.record_of(identity("ca")) == Record("w", done=("generating",))
+    del bench.server.faults["PUT", "secret/data/ca"]
+    rest = change("ca", action=Action.UPDATE, saving=SAVING, record=Record("w", done=("generated",)))
+    assert bench.run(Plan((rest,)))["ca"].result is Result.DONE
+    assert bench.server.objects["secret/data/ca"]["data"] == KEY
+    assert bench.server.writes.count(("PUT", "pki/root/generate/exported")) == 1
+    assert bench.state().pending_of(identity("ca")) is None
+    assert bench.state().record_of(identity("ca")) == Record("w", done=("generated",))
+
+
+def test_k6_nothing_is_generated_while_the_state_cannot_be_written(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: FilePlace, made: Exchange) -> None:
+        raise StateError("the disk is full")
+
+    monkeypatch.setattr(FilePlace, "exchange", full)
+    outcome = bench.run(generation())["ca"]
+    assert (outcome.result, outcome.sentence, outcome.transient) == (Result.FAILED, "the disk is full", True)
+    assert bench.server.writes == []
+
+
+def test_k6_an_answer_without_a_secret_is_an_error_and_no_crash(bench: Bench) -> None:
+    outcome = bench.run(generation())["ca"]
+    assert outcome.result is Result.FAILED
+    assert "gave nothing to be saved to secret/data/ca" in outcome.sentence
+
+
+@pytest.mark.parametrize("unknown", [True, False])
+def test_after_a_certain_refusal_the_earlier_record_is_back(bench: Bench, unknown: bool) -> None:
+    fault = FatalError("PUT", "p", 400, ("no",), outcome_unknown=unknown)
+    bench.server.faults["PUT", "pki/root/generate/exported"] = fault
+    outcome = bench.run(generation())["ca"]
+    assert ("not known" in outcome.sentence) is unknown
+    record = bench.state().record_of(identity("ca"))
+    assert record == (Record("w", done=("generating",)) if unknown else None)
