@@ -333,6 +333,25 @@ def test_objects_of_others_are_none_of_our_business(token: FakeClient) -> None:
 # on top of another store
 
 
+def test_an_answer_that_was_overlooked_is_not_told_as_lost(
+    token: FakeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = _sealed(token)
+    token.objects = [(names.journal(0), b"journal")]
+    monkeypatch.setattr(
+        token, "bind", lambda *, fresh: token.objects.append((names.ANSWER, b"answer")) if fresh else None
+    )
+    assert store.list() == {names.journal(0), names.ANSWER}
+
+
+def test_an_answer_that_is_missing_is_looked_for_twice_and_not_for_ever(token: FakeClient) -> None:
+    store = _sealed(token)
+    token.objects = [(names.journal(0), b"journal")]
+    for _ in range(3):
+        assert store.list() == {names.journal(0)}
+    assert token.fresh == 1
+
+
 def test_values_in_files_are_sealed_and_say_so(token: FakeClient, tmp_path: Path) -> None:
     store = Sealed(cast(TokenClient, token), FileStore(tmp_path), BlobFormat.AUTO)
     store.create(names.ROOT, b"first")
