@@ -50,9 +50,7 @@ class _Printer:
             position, following = self._directive(start + 1, following)
         if not self._reordered and following < len(self._values):
             extra = (
-                "<nil>"
-                if value is None
-                else f"{type_of(value)}={Verbs(Flags(), limits.MAX_TEXT).text(value, 'v')}"
+                "<nil>" if value is None else f"{type_of(value)}={Verbs(Flags()).text(value, 'v')}"
                 for value in self._values[following:]
             )
             self._write(f"%!(EXTRA {', '.join(extra)})")
@@ -116,7 +114,7 @@ class _Printer:
             if verb == "v":
                 flags.for_values()
             value = self._values[following]
-            self._write(Verbs(flags, limits.MAX_TEXT - self._size).text(value, verb))
+            self._write(Verbs(flags).text(value, verb))
             following += 1
         return position + 1, following
 

@@ -10,6 +10,8 @@ from bank_vaults.templating.errors import FunctionError
 from bank_vaults.templating.golang.strconv import format_float
 from bank_vaults.templating.golang.values import NO_VALUE, Object, Value, octets
 
+MAX_ELEMENTS: Final = 2 * limits.MAX_ITEMS
+"""Values within one value, those of lists and maps within it included."""
 MAX_NESTING: Final = 100
 """Lists and maps within one another; Go has no limit and dies of a map that contains itself."""
 
@@ -17,14 +19,12 @@ MAX_NESTING: Final = 100
 def text_of(value: Value) -> str:
     """What ``%v`` prints. Raises FunctionError where that would be too long or nested too deeply."""
     kind = type(value)
-    if kind is str:
-        return str(value)
-    if kind is int:
+    if kind is str or kind is int:
         return str(value)
     if value is None or value is NO_VALUE:
         return "<nil>"
     parts: list[str] = []
-    _write(value, parts, limits.MAX_TEXT, 0)
+    _Writer(parts).write(value, 0)
     return "".join(parts)
 
 
@@ -73,49 +73,74 @@ def complex_text(value: complex) -> str:
     return f"({format_float(value.real, 'g')}{sign}{imaginary}i)"
 
 
-def _write(value: Value, parts: list[str], room: int, nesting: int) -> int:
-    """Adds the text of the value to the parts; the answer is what is left of the room for characters."""
-    if isinstance(value, str):
-        written: str = value
-    elif isinstance(value, Object):
-        written = value.go_string()
-    elif isinstance(value, bool):
-        written = "true" if value else "false"
-    elif isinstance(value, int):
-        written = int.__repr__(value)
-    elif isinstance(value, float):
-        written = format_float(value, "g")
-    elif value is None or value is NO_VALUE:
-        written = "<nil>"
-    elif isinstance(value, bytes):
-        written = f"[{' '.join(map(str, value))}]"
-    elif isinstance(value, (list, dict)):
+class Bounds:
+    """What the text of one value may take; a list that is in a list many times over makes it long."""
+
+    __slots__ = ("characters", "elements")
+
+    def __init__(self) -> None:
+        self.characters = 0
+        self.elements = 0
+
+    def add(self, characters: int) -> None:
+        """So many characters more, of one value. Raises FunctionError where that is too much."""
+        self.characters += characters
+        self.elements += 1
+        limits.text_of(self.characters)
+        if self.elements > MAX_ELEMENTS:
+            raise FunctionError(f"the result would have the texts of more than {MAX_ELEMENTS} values")
+
+    def enter(self, nesting: int) -> int:
+        """Into a list or map that deep; how deep its elements are. Raises FunctionError where too deep."""
         if nesting >= MAX_NESTING:
             raise FunctionError(f"more than {MAX_NESTING} lists or maps within one another")
-        return _write_all(value, parts, room, nesting + 1)
-    else:
-        written = complex_text(value)
-    room -= len(written)
-    if room < 0:
-        raise FunctionError(f"the result would have more than {limits.MAX_TEXT} characters")
-    parts.append(written)
-    return room
+        return nesting + 1
 
 
-def _write_all(value: list[Value] | dict[str, Value], parts: list[str], room: int, nesting: int) -> int:
-    if isinstance(value, list):
-        parts.append("[")
-        for index, element in enumerate(value):
-            if index:
-                parts.append(" ")
-            room = _write(element, parts, room - 1, nesting)
+class _Writer:
+    __slots__ = ("bounds", "parts")
+
+    def __init__(self, parts: list[str]) -> None:
+        self.parts = parts
+        self.bounds = Bounds()
+
+    def write(self, value: Value, nesting: int) -> None:
+        """Adds the text of the value to the parts."""
+        if isinstance(value, str):
+            written: str = value
+        elif isinstance(value, Object):
+            written = value.go_string()
+        elif isinstance(value, bool):
+            written = "true" if value else "false"
+        elif isinstance(value, int):
+            written = int.__repr__(value)
+        elif isinstance(value, float):
+            written = format_float(value, "g")
+        elif value is None or value is NO_VALUE:
+            written = "<nil>"
+        elif isinstance(value, bytes):
+            written = f"[{' '.join(map(str, value))}]"
+        elif isinstance(value, (list, dict)):
+            self._write_all(value, self.bounds.enter(nesting))
+            return
+        else:
+            written = complex_text(value)
+        self.bounds.add(len(written))
+        self.parts.append(written)
+
+    def _write_all(self, value: list[Value] | dict[str, Value], nesting: int) -> None:
+        parts = self.parts
+        self.bounds.add(2)
+        if isinstance(value, list):
+            parts.append("[")
+            for index, element in enumerate(value):
+                if index:
+                    parts.append(" ")
+                self.write(element, nesting)
+        else:
+            parts.append("map[")
+            for index, (key, element) in enumerate(sorted_items(value)):
+                parts.append(f" {key}:" if index else f"{key}:")
+                self.bounds.add(len(key) + 2)
+                self.write(element, nesting)
         parts.append("]")
-        return room - 2
-    parts.append("map[")
-    for index, (key, element) in enumerate(sorted_items(value)):
-        if index:
-            parts.append(" ")
-        parts.append(f"{key}:")
-        room = _write(element, parts, room - len(key) - 2, nesting)
-    parts.append("]")
-    return room - 5

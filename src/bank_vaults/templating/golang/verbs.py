@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from bank_vaults.templating import limits
-from bank_vaults.templating.errors import FunctionError
-from bank_vaults.templating.golang.printing import MAX_NESTING, sorted_items
+from bank_vaults.templating.golang.printing import Bounds, sorted_items
 from bank_vaults.templating.golang.strconv import format_float, format_int, is_character, quote, quote_rune
 from bank_vaults.templating.golang.values import (
     NO_VALUE,
@@ -58,11 +57,11 @@ class Flags:
 
 
 class Verbs:
-    """Writes values in the way of one directive, into so many characters at the most."""
+    """Writes a value in the way of one directive."""
 
-    def __init__(self, flags: Flags, room: int) -> None:
+    def __init__(self, flags: Flags) -> None:
         self._flags = flags
-        self._room = room
+        self._bounds = Bounds()
         self._erring = False
 
     def text(self, value: Value, verb: str) -> str:
@@ -94,9 +93,7 @@ class Verbs:
             return f"{'interface {}(nil)' if self._flags.sharp_v else '<nil>'}"
         else:
             written = self._complex(value, verb) if verb in _FLOAT_VERBS else self._bad(value, verb)
-        self._room -= len(written)
-        if self._room < 0:
-            raise FunctionError(f"the result would have more than {limits.MAX_TEXT} characters")
+        self._bounds.add(len(written))
         return written
 
     def _bad(self, value: Value, verb: str) -> str:
@@ -116,11 +113,9 @@ class Verbs:
     # What consists of others.
 
     def _elements(self, value: list[Value] | dict[str, Value], verb: str, nesting: int) -> str:
-        if nesting >= MAX_NESTING:
-            raise FunctionError(f"more than {MAX_NESTING} lists or maps within one another")
         if verb in "pw":
             return self._bad(value, verb)
-        nesting += 1
+        nesting = self._bounds.enter(nesting)
         if isinstance(value, list):
             inside = [self._any(each, verb, nesting) for each in value]
         else:

@@ -123,7 +123,9 @@ def urlquery(*values: Value) -> str:
     )
 
 
-_HTML: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&#34;", "'": "&#39;", "\0": "\ufffd"})
+_HTML: Final = str.maketrans(
+    {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&#34;", "'": "&#39;", "\0": "\ufffd"}
+)
 _JAVASCRIPT: Final = {
     "\\": "\\\\",
     "'": "\\'",

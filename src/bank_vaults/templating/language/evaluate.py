@@ -151,6 +151,7 @@ class _Rendering:
         body = self.trees.bodies.get(node.name)
         if body is None:
             raise Failure(f"template {quote(node.name)} not defined")
+        self._step()
         if self.depth >= limits.MAX_DEPTH:
             raise Failure(f"exceeded maximum template depth ({limits.MAX_DEPTH})")
         value = NO_VALUE if node.pipe is None else self._pipe(node.pipe, dot)

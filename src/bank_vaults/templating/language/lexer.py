@@ -250,24 +250,27 @@ class _Lexer:
         return end
 
     def _quoted(self, position: int, quotation: str) -> int:
+        """A literal that ends on its line, with escape sequences in it."""
         template = self.template
-        at = position + 1
+        end = position
+        escape = template.find("\\", position)
         while True:
-            end = template.find(quotation, at)
-            newline = template.find("\n", at, end if end >= 0 else len(template))
-            escape = template.find("\\", at, end if end >= 0 else len(template))
-            if (
-                escape >= 0
-                and not 0 <= newline < escape
-                and template[escape + 1 : escape + 2] not in ("", "\n")
-            ):
-                at = escape + 2
-                continue
-            if end < 0 or newline >= 0 or escape >= 0:
-                self._error(position, _UNTERMINATED[quotation])
-                return -1
-            self.found.append((_QUOTED[quotation], template[position : end + 1], position))
-            return end + 1
+            end = template.find(quotation, end + 1)
+            if end < 0:
+                break
+            while 0 <= escape < end:
+                # What follows the backslash, a quotation mark perhaps, ends nothing.
+                if escape + 1 == end:
+                    break
+                escape = template.find("\\", escape + 2)
+            else:
+                if "\n" in template[position:end]:
+                    break
+                self.found.append((_QUOTED[quotation], template[position : end + 1], position))
+                return end + 1
+            escape = template.find("\\", escape + 2)
+        self._error(position, _UNTERMINATED[quotation])
+        return -1
 
     def _number(self, position: int) -> int:
         end = self._scan_number(position)
