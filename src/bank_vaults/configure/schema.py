@@ -68,10 +68,6 @@ class Element(NamedTuple):
     help: str = ""
     """For the reference page: sentences, in Markdown."""
 
-    def field(self, name: str) -> Field:
-        """The field of that name."""
-        return next(field for field in self.fields if field.name == name)
-
 
 _K = Kind
 

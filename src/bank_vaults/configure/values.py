@@ -56,14 +56,16 @@ def text(found: Located, path: Path, reporter: Reporter) -> str | None:
         return "1" if value else "0"
     if isinstance(value, (int, float)):
         return _decimal(found)
-    return unexpected(found, "a text", path, reporter)
+    unexpected(found, "a text", path, reporter)
+    return None
 
 
 def written(found: Located, path: Path, reporter: Reporter) -> str | None:
     """A text, or the text of a number or a boolean as it is written."""
     if isinstance(found.value, (str, bool, int, float)):
         return found.value if isinstance(found.value, str) else found.written
-    return unexpected(found, "a text", path, reporter)
+    unexpected(found, "a text", path, reporter)
+    return None
 
 
 def name(found: Located, path: Path, reporter: Reporter) -> str | None:
@@ -177,7 +179,8 @@ def members(found: Located, path: Path, reporter: Reporter) -> dict[str, Located
         return value
     if isinstance(value, list) and all(isinstance(item.value, dict) for item in value):
         return {name: member for item in value for name, member in item.value.items()}
-    return unexpected(found, "a map", path, reporter)
+    unexpected(found, "a map", path, reporter)
+    return None
 
 
 def text_map(found: Located, path: Path, reporter: Reporter) -> dict[str, str] | None:
