@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 _WORDS: Final = re.compile(
-    r"(?:^|_)(?:pass|password|passwd|passphrase|bindpass|keytab|credentials?|creds|jwt|private_key|pem_bundle|"
-    r"secret|client_secret|shared_secret|secret_key|secret_access_key|signing_key|api_key|api_token|auth_token|"
+    r"(?:^|_)(?:pass|password|password_hash|passwd|passphrase|bindpass|keytab|credentials?|creds|jwt|private_key|pem_bundle|"
+    r"secret|secret_id|client_secret|shared_secret|secret_key|secret_access_key|signing_key|api_key|api_token|auth_token|"
     r"access_token|token|key|url|uri)$",
     re.IGNORECASE,
 )
 _OPEN: Final = re.compile(
-    r"^(?:.*_)?(?:public_key|identity_token_key|(?:jwks|discovery|issuer|ocsp|base|metadata)_ur[il]|url)$"
+    r"(?:.*_)?(?:public_key|identity_token_key|bind_secret_id|(?:jwks|discovery|issuer|ocsp|base|metadata)_ur[il])|url"
 )
 
 

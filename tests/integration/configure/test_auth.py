@@ -1,0 +1,233 @@
+"""Auth methods on real servers, every type that they have: written once, and nothing left to do."""
+
+from __future__ import annotations
+
+import base64
+import struct
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import trustme
+
+from bank_vaults.configure.config import Auth, Configuration, MountOptions, Named, Purge
+from bank_vaults.configure.model import Action, Place
+from bank_vaults.configure.sections import auth
+from bank_vaults.configure.server import FACTS, Server, facts
+from tests.support.configuring import Applier, RefusedByServerError
+from tests.support.discovery import Provider
+
+PLACE = Place("vault-config.yml", 1, 1)
+
+
+@pytest.fixture
+def provider() -> Iterator[Provider]:
+    with Provider() as running:
+        yield running
+
+
+def method(kind: str, path: str = "", **given: Any) -> Auth:
+    made = Auth(PLACE, path or kind, kind, None, None, None, None, None, (), (), (), (), {})
+    return made._replace(**given)
+
+
+def named(name: str, **body: Any) -> tuple[Named, ...]:
+    return (Named(name, {"name": name, **body}, PLACE),)
+
+
+def types_of(applier: Applier) -> set[str]:
+    """The types of auth methods that the server has."""
+    plugins = (applier.shown("sys/plugins/catalog").fields or {})["detailed"]
+    return {plugin["name"] for plugin in plugins if plugin["type"] == "auth"} | {"token"}
+
+
+def server_of(applier: Applier, **environment: str) -> Server:
+    return facts({path: applier.shown(path) for path in FACTS}.__getitem__, environment)
+
+
+def every(provider: Provider) -> tuple[Auth, ...]:
+    authority = trustme.CA().cert_pem.bytes().decode()
+    return (
+        method(
+            "approle",
+            roles=named(
+                "Default", policies="b,A", secret_id_ttl="10m", token_ttl="20m", bind_secret_id="true"
+            ),
+            tune=MountOptions({"default_lease_ttl": "1h", "listing_visibility": "unauth"}, {}),
+        ),
+        method(
+            "userpass",
+            "people",
+            users=(Named("Admin", {"username": "Admin", "password": "p", "token_policies": ["a"]}, PLACE),),
+        ),
+        method(
+            "jwt",
+            config={"oidc_discovery_url": provider.url, "default_role": "default"},
+            roles=named(
+                "default",
+                role_type="jwt",
+                bound_audiences="bank",
+                user_claim="sub",
+                groups_claim="groups",
+                bound_claims='{"team": ["a", "b"]}',
+                policies="a",
+                ttl="1h",
+            ),
+        ),
+        method(
+            "oidc",
+            "sso",
+            config={
+                "oidc_discovery_url": provider.url,
+                "oidc_client_id": "id",
+                "oidc_client_secret": "client-secret",
+                "default_role": "d",
+            },
+            roles=named(
+                "d",
+                user_claim="sub",
+                allowed_redirect_uris=["http://localhost:8250/oidc/callback"],
+                claim_mappings={"email": "email"},
+                oidc_scopes="groups",
+            ),
+        ),
+        method(
+            "kubernetes",
+            config={"kubernetes_ca_cert": authority, "token_reviewer_jwt": "a.b.c"},
+            roles=named(
+                "default",
+                bound_service_account_names=["default", "bank"],
+                bound_service_account_namespaces="default",
+                policies=["a"],
+                ttl="1h",
+            ),
+        ),
+        method(
+            "cert",
+            config={"disable_binding": True},
+            roles=named("web", display_name="web", policies="web", certificate=authority, ttl="3600"),
+        ),
+        method("token", roles=named("metrics", allowed_policies=["metrics"], orphan=True, token_period="1h")),
+        method(
+            "ldap",
+            config={
+                "url": "ldap://localhost",
+                "binddn": "cn=admin",
+                "bindpass": "secret",
+                "userattr": "uid",
+                "groupdn": "ou=g",
+            },
+            groups=named("Developers", policies="a"),
+            users=named("Someone", groups="developers", policies="a"),
+        ),
+        method("radius", config={"host": "localhost", "secret": "s"}, users=named("Someone", policies="a")),
+        method(
+            "kerberos",
+            config={"keytab": keytab(), "service_account": "bank", "ldap": {"url": "ldap://localhost"}},
+            groups=named("developers", policies="a"),
+        ),
+        method(
+            "github",
+            config={"organization": "example", "organization_id": 1},
+            maps={"teams": named("dev", value="a,b"), "users": named("someone", value="c")},
+        ),
+        method(
+            "okta", config={"org_name": "example", "base_url": "okta.com"}, groups=named("g", policies="a")
+        ),
+        method(
+            "aws",
+            config={
+                "access_key": "A",
+                "secret_key": "S",
+                "aws-identity-integration": {"iam_alias": "role_id"},
+            },
+            crossaccountroles=(
+                Named(
+                    "012345678901",
+                    {"sts_account": "012345678901", "sts_role": "arn:aws:iam::012345678901:role/x"},
+                    PLACE,
+                ),
+            ),
+            roles=named(
+                "dev",
+                auth_type="iam",
+                bound_iam_principal_arn="arn:aws:iam::123456789012:role/dev",
+                resolve_aws_unique_ids=False,
+                policies="a",
+                period="1h",
+            ),
+        ),
+    )
+
+
+def keytab() -> str:
+    """With one key, in the format of MIT Kerberos."""
+
+    def counted(text: bytes) -> bytes:
+        return struct.pack(">H", len(text)) + text
+
+    entry = struct.pack(">H", 1) + counted(b"REALM") + counted(b"bank")
+    entry += struct.pack(">IIB", 1, 0, 1) + struct.pack(">H", 18) + counted(bytes(32))
+    return base64.b64encode(b"\x05\x02" + struct.pack(">i", len(entry)) + entry).decode()
+
+
+def test_every_type_is_written_once(applier: Applier, provider: Provider) -> None:
+    types = types_of(applier)
+    configuration = Configuration(auth=tuple(each for each in every(provider) if each.type in types))
+    wanted = auth.wanted(configuration, server_of(applier, KUBERNETES_SERVICE_HOST="10.0.0.1"))
+    first = applier.apply_twice(wanted)
+    changed = [str(change.identity) for change in first.changes if change.action is Action.KEEP]
+    assert changed in ([], ["auth config cert"])
+    assert len(applier.memory.records) > 0
+    applier.memory = applier.memory.empty()
+    left = applier.plan(wanted)
+    assert {difference.secret for change in left.todo for difference in change.differences} <= {True}
+    applier.apply(left)
+    assert not applier.plan(wanted).todo
+
+
+def test_a_changed_role_and_a_changed_password_are_written_alone(applier: Applier) -> None:
+    def configuration(password: str, policies: str) -> Configuration:
+        users = named("a", password=password, policies="p") + named("b", password="b", policies=policies)
+        return Configuration(auth=(method("userpass", users=users),))
+
+    server = server_of(applier)
+    applier.apply_twice(auth.wanted(configuration("first-pass", "p"), server))
+    changes = applier.apply_twice(auth.wanted(configuration("second-pass", "p"), server)).todo
+    assert [str(change.identity) for change in changes] == ["auth user userpass/a"]
+    assert "first-pass" not in repr(changes)
+    assert "second-pass" not in repr(changes)
+    assert applier.call("PUT", "auth/userpass/login/a", {"password": "second-pass"}).status == 200
+    changes = applier.apply_twice(auth.wanted(configuration("second-pass", "q"), server)).todo
+    assert [str(change.identity) for change in changes] == ["auth user userpass/b"]
+
+
+def test_drift_is_found_and_corrected(applier: Applier) -> None:
+    element = method("approle", roles=named("r", token_policies=["a"], token_ttl="1h"))
+    wanted = auth.wanted(Configuration(auth=(element,)), server_of(applier))
+    applier.apply_twice(wanted)
+    assert applier.call("PUT", "auth/approle/role/r", {"token_ttl": "2h"}).status < 300
+    (change,) = applier.apply_twice(wanted).todo
+    assert [each.field for each in change.differences] == ["token_ttl"]
+
+
+def test_k20_what_a_type_does_not_have_is_an_error(applier: Applier) -> None:
+    element = method("userpass", roles=named("r", policies="a"))
+    wanted = auth.wanted(Configuration(auth=(element,)), server_of(applier))
+    with pytest.raises(RefusedByServerError, match="unsupported path"):
+        applier.apply(applier.plan(wanted))
+
+
+def test_k5_paths_are_without_slashes_and_a_managed_method_is_not_deleted(applier: Applier) -> None:
+    configuration = Configuration(
+        auth=(method("approle", "team/app"), method("userpass")), purge=Purge(enabled=True)
+    )
+    applier.apply_twice(auth.wanted(configuration, server_of(applier)))
+    assert auth.unmanaged(configuration, applier.shown) == ()
+    assert applier.call("PUT", "auth/userpass/users/u", {"password": "p"}).status < 300
+    left = configuration._replace(auth=configuration.auth[:1])
+    assert auth.details(left, applier.shown) == ("auth/userpass/users?list=true",)
+    (doomed,) = auth.unmanaged(left, applier.shown)
+    assert (doomed.identity.name, doomed.contents) == ("userpass", 1)
+    applier.apply(applier.plan((), [doomed]))
+    assert auth.unmanaged(left, applier.shown) == ()

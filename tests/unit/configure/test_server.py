@@ -1,0 +1,97 @@
+"""What is known of a server, and which names hide a value."""
+
+from __future__ import annotations
+
+import pytest
+
+from bank_vaults.configure.model import Shown
+from bank_vaults.configure.secrecy import secret_names
+from bank_vaults.configure.server import Server, UnreadableError, accessors, facts, keys, listing
+from tests.support.configuring import shows
+
+
+@pytest.mark.parametrize(
+    ("text", "product", "version"),
+    [
+        ("v2.7.2+builtin.bao", "openbao", (2, 7, 2)),
+        ("v1.21.4+builtin.vault", "vault", (1, 21, 4)),
+        ("v1.15.0-beta1+ent.builtin.vault", "vault", (1, 15, 0)),
+        ("v3.0.0+builtin.other", "", (3, 0, 0)),
+        ("", "", (0, 0, 0)),
+    ],
+)
+def test_product_and_version_are_those_of_a_built_in_plugin(
+    text: str, product: str, version: tuple[int, int, int]
+) -> None:
+    shown = shows({"sys/auth": {"token/": {"running_plugin_version": text}, "a/b/": {}}})
+    assert facts(shown, {"A": "b"}) == Server(product, version, frozenset({"token", "a/b"}), {"A": "b"})  # type: ignore[arg-type]
+
+
+def test_accessors_by_path() -> None:
+    shown = shows({"sys/auth": {"token/": {"accessor": "t"}, "a/b/": {"accessor": "x"}, "request_id": "no"}})
+    assert accessors(shown) == {"token": "t", "a/b": "x"}
+
+
+def test_k16_a_listing_that_cannot_be_read_is_an_error_and_an_absent_one_is_empty() -> None:
+    for read in (listing, keys):
+        assert not read(shows({}), "sys/x")
+        with pytest.raises(UnreadableError, match="sys/x cannot be read: denied"):
+            read(lambda path: Shown(None, "denied"), "sys/x")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "password",
+        "bindpass",
+        "client_secret",
+        "oidc_client_secret",
+        "token_reviewer_jwt",
+        "secret_key",
+        "keytab",
+        "connection_url",
+        "connection_uri",
+        "private_key",
+        "credentials",
+        "api_token",
+        "SECRET",
+        "password_hash",
+        "secret_id",
+    ],
+)
+def test_values_under_such_names_are_hidden(name: str) -> None:
+    assert secret_names({name: "x"}) == {name}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "policies",
+        "token_ttl",
+        "url",
+        "jwks_url",
+        "oidc_discovery_url",
+        "public_key",
+        "identity_token_key",
+        "kubernetes_host",
+        "token_policies",
+        "secret_id_ttl",
+        "bind_secret_id",
+        "kubernetes_ca_cert",
+    ],
+)
+def test_values_under_such_names_are_shown(name: str) -> None:
+    assert secret_names({name: "x"}) == frozenset()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"deep": {"password": "x"}},
+        [{"secret": "x"}],
+        "-----BEGIN RSA PRIVATE KEY-----",
+        "postgresql://user:password@host/db",
+    ],
+)
+def test_values_with_a_secret_inside_are_hidden(value: object) -> None:
+    assert secret_names({"harmless": value, "other": 1}) == {"harmless"}
