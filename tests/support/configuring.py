@@ -6,6 +6,8 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from bank_vaults.configure import documents
+from bank_vaults.configure.config import Configuration
 from bank_vaults.configure.memory import Memory
 from bank_vaults.configure.model import (
     ABSENT,
@@ -21,7 +23,13 @@ from bank_vaults.configure.model import (
 )
 from bank_vaults.configure.plan import Plan, make, paths
 from bank_vaults.configure.sections.generated import has_arrived, pending_of, saving_request
+from bank_vaults.templating.own.sources import Sources
 from tests.support.servers import Answer, Server, api
+
+
+def configuration_of(text: str) -> Configuration:
+    """What a document says."""
+    return documents.parse("vault-config.yml", text, Sources({})).configuration
 
 
 def shows(answers: Mapping[str, Mapping[str, Any] | None]) -> Callable[[str], Shown]:
