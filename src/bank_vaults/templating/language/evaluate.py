@@ -370,7 +370,7 @@ class _Rendering:
         try:
             if function is builtins.CALL:
                 raise FunctionError(_not_callable(values[0], operands[1:]))
-            return call(*values)
+            result = call(*values)
         except CannotCallError as error:
             raise Failure(str(error)) from None
         except FunctionError as error:
@@ -382,6 +382,13 @@ class _Rendering:
             raise Failure(
                 f"error calling {name}: {_UNEXPECTED.get(type(error), type(error).__name__)}"
             ) from error
+        self.steps -= _weight(result)
+        for value in values:
+            self.steps -= _weight(value)
+        if self.steps < 0:
+            self.node = node
+            self._step()
+        return result
 
     def _short_circuit(self, until: bool, operands: list[tree.Node], final: Value, dot: Value) -> Value:
         value: Value = NO_VALUE
@@ -390,6 +397,13 @@ class _Rendering:
             if truth(value) == until:
                 return value
         return value if final is _MISSING else final
+
+
+def _weight(value: Value) -> int:
+    """Steps that a value counts for where a function takes or gives it: what is long takes long."""
+    if isinstance(value, (str, bytes)):
+        return len(value) // 64
+    return len(value) // 8 if isinstance(value, (list, dict)) else 0
 
 
 _UNEXPECTED: Final[dict[type[BaseException], str]] = {
