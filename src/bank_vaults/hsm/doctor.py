@@ -20,7 +20,7 @@ from bank_vaults.hsm.inventory import Format, Item, Role
 from bank_vaults.hsm.pin import PinMemoryError, PinRefusedError, PinState
 from bank_vaults.hsm.selection import Choice, SelectionError, choose_token, plain_label
 from bank_vaults.hsm.survey import SlotView, Survey
-from bank_vaults.hsm.token import Access, Memory, remembered_as
+from bank_vaults.hsm.token import Access, Memory, named, remembered_as
 
 _PROBE = "doctor"
 """The name that a test value is sealed for; it is not stored."""
@@ -180,7 +180,7 @@ def _ask_guard(found: TokenInfo, access: Access, memory: Memory, *, again: bool)
         state,
         pin.settle(memory.recall(remembered_as(found)), state),
         access.pin,
-        token=f"token {plain_label(found.label)!r} (serial {found.serial})",
+        token=named(found),
         allow_final_try=access.allow_final_try,
         again=again,
     )

@@ -246,18 +246,18 @@ class Token:
             state,
             memory,
             access.pin,
-            token=_named(token),
+            token=named(token),
             allow_final_try=access.allow_final_try,
             again=access.again,
         )
         return memory
 
     def _login(self, token: TokenInfo, memory: PinMemory, access: Access) -> None:
-        state, named = _pin_state(token), _named(token)
+        state = _pin_state(token)
         try:
             self._memory.remember(remembered_as(token), pin.begin(memory, state, access.pin))
         except OSError as error:
-            pin.may_try_unremembered(state, token=named, error=str(error))
+            pin.may_try_unremembered(state, token=named(token), error=str(error))
         try:
             self._module.login(self._session, access.pin.reveal_bytes())
         except _ABOUT_THE_PIN as error:
@@ -265,7 +265,7 @@ class Token:
                 refused = pin.remember_refused(memory, SaltedHash.of(access.pin))
                 self._memory.remember(remembered_as(token), refused)
             raise PinRefusedError(
-                f"login to HSM failed: {named} refused the PIN ({error}); it is not tried again. "
+                f"login to HSM failed: {named(token)} refused the PIN ({error}); it is not tried again. "
                 "Set the right PIN",
                 None,
             ) from None
@@ -377,5 +377,6 @@ def _pin_state(token: TokenInfo) -> PinState:
     return PinState(token.flags, token.shortest_pin, token.longest_pin)
 
 
-def _named(token: TokenInfo) -> str:
-    return f"token {plain_label(token.label)!r} (serial {token.serial})"
+def named(token: TokenInfo) -> str:
+    """For people."""
+    return f"token {plain_label(token.label)!r} (serial {token.serial or 'none'})"
