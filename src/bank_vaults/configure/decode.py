@@ -157,6 +157,8 @@ def _group_alias(given: Given, place: Place, path: Path, reporter: Reporter) -> 
 def _policy(given: Given, place: Place, path: Path, reporter: Reporter) -> Policy:
     if "RulesFormatted" in given:
         reporter.warning(place.line, place.column, path, "'RulesFormatted' has no effect")
+    if "rules" not in given:
+        reporter.warning(place.line, place.column, path, "there are no rules: the policy allows nothing")
     return Policy(place, given["name"], given.get("rules", ""))
 
 

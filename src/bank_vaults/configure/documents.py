@@ -83,7 +83,7 @@ def parse(file: str, text: str, sources: Sources, *, mode: str = TEXT) -> Docume
 def _tree(text: str, reporter: Reporter) -> Located | None:
     """The one value of a text, which is JSON or else YAML; None where there is none."""
     try:
-        found, faults = _located(text)
+        found, faults = _located(text.removeprefix("\ufeff"))
     except YamlError as error:
         found, faults = None, [error]
     for fault in faults:

@@ -95,14 +95,19 @@ def _elements(
 
 def _items(found: Located, field: Field, path: Path, reporter: Reporter) -> tuple[Named, ...] | None:
     """Items with their names, from a list, from a map by name, or from a single one."""
-    value = found.value
-    if isinstance(value, dict):
-        by_name = all(member.value is None or isinstance(member.value, dict) for member in value.values())
-        if by_name:
-            return _named(value, path, reporter)
+    if isinstance(found.value, dict) and _is_by_name(found.value, field.keys):
+        return _named(found.value, path, reporter)
     made = _listed(found, field.keys, path, reporter, required=True)
     _expect_names_once(made, path, reporter)
     return made
+
+
+def _is_by_name(members: Mapping[str, Located], keys: Sequence[str]) -> bool:
+    """Whether a map holds items by their names, and is not a single item itself."""
+    return all(
+        isinstance(member.value, dict) or (member.value is None and name not in keys)
+        for name, member in members.items()
+    )
 
 
 def _named(members: Mapping[str, Located], path: Path, reporter: Reporter) -> tuple[Named, ...]:

@@ -262,8 +262,8 @@ SECRETS: Final = Element(
 SECRET_KEY: Final = Element(
     "Key of a Kubernetes Secret",
     (
-        Field("name", _K.TEXT, "of the Secret, in the namespace of the program", required=True),
-        Field("key", _K.TEXT, "", required=True),
+        Field("name", _K.NAME, "of the Secret, in the namespace of the program", required=True),
+        Field("key", _K.NAME, "", required=True),
     ),
 )
 

@@ -64,7 +64,7 @@ def test_a_list_of_maps_stands_for_a_map() -> None:
 
 
 def test_an_empty_item_is_warned_of() -> None:
-    text = "policies:\n  -\n  - name: a\nauth: [{type: a, roles: [~]}]\n"
+    text = "policies:\n  -\n  - {name: a, rules: r}\nauth: [{type: a, roles: [~]}]\n"
     assert warnings(text) == [
         "2:4: policies[0]: there is nothing in this item",
         "4:26: auth[0].roles[0]: there is nothing in this item",
@@ -186,6 +186,7 @@ def test_k12_a_leading_zero_is_warned_of() -> None:
         ("auth: [{type: a, roles: [{policies: b}]}]", "auth[0].roles[0]"),
         ("auth: [{type: a, roles: {policies: b}}]", "auth[0].roles[0]"),
         ("auth: [{type: a, groups: [{name: ~}]}]", "auth[0].groups[0]"),
+        ("auth: [{type: a, groups: {name: ~}}]", "auth[0].groups[0]"),
         ("auth: [{type: a, groups: {'': {}}}]", "auth[0].groups."),
         ("plugins: [{type: auth}]", "plugins[0]"),
         ("auth: [{type: github, map: {teams: {'': a}}}]", "auth[0].map.teams."),
@@ -524,11 +525,11 @@ def test_items_of_an_engine_keep_the_order_of_the_document() -> None:
 
 
 def test_a_key_of_a_kubernetes_secret_stays_a_reference() -> None:
-    references = [{"name": "s", "key": "a"}, {"name": "s", "key": "b"}]
+    references = [{"name": "s", "key": "a"}, {"name": "s", "key": 7}]
     (secret,) = decoded(
         {"startupSecrets": {"type": "kv", "path": "a", "data": {"data": {}, "secretKeyRef": references}}}
     ).startup_secrets
-    assert (secret.references, secret.data) == ((("s", "a"), ("s", "b")), None)
+    assert (secret.references, secret.data) == ((("s", "a"), ("s", "7")), None)
 
 
 def test_a_start_up_secret_has_options_versions_and_create_only() -> None:
@@ -558,6 +559,12 @@ startupSecrets:
     ]
 
 
+def test_a_policy_without_rules_is_warned_of() -> None:
+    assert warnings("policies: [{name: a}]") == [
+        "1:12: policies[0]: there are no rules: the policy allows nothing"
+    ]
+
+
 def test_the_purge_is_off_where_nothing_is_said() -> None:
     assert decoded({}).purge == Purge()
     assert decoded({"purgeUnmanagedConfig": {"exclude": {"auth": True}}}).purge == Purge(
@@ -576,7 +583,7 @@ def test_the_purge_has_exclusions_and_goes_inside_when_asked() -> None:
 
 
 def test_what_has_no_effect_is_warned_of() -> None:
-    text = "auth: [{type: a, usersOrGroupsKey: b}]\npolicies: [{name: a, RulesFormatted: b}]"
+    text = "auth: [{type: a, usersOrGroupsKey: b}]\npolicies: [{name: a, rules: r, RulesFormatted: b}]"
     assert warnings(text) == [
         "1:8: auth[0]: 'usersOrGroupsKey' has no effect",
         "2:12: policies[0]: 'RulesFormatted' has no effect",

@@ -21,7 +21,9 @@ from tests.unit.configure.decoding import FILE, document, problems
 SAMPLE = Path(__file__).with_name("sample.yml")
 
 
-@pytest.mark.parametrize("text", ["", "null", "~", "# nothing\n", "---\n", " \n", "{}", " {}\n"])
+@pytest.mark.parametrize(
+    "text", ["", "null", "~", "# nothing\n", "---\n", " \n", "{}", " {}\n", "\ufeff", "\ufeff{}"]
+)
 def test_a_document_with_nothing_in_it_gives_nothing(text: str) -> None:
     assert document(text).configuration == Configuration()
 
