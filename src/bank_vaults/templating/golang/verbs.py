@@ -250,9 +250,10 @@ class Verbs:
         if flags.space and written[0] == "+" and not flags.plus:
             written = f" {written[1:]}"
         if written[1] in "IN":
+            # Infinity always has a sign, and neither is padded with zeros.
             if written[1] == "N" and not flags.space and not flags.plus:
                 written = written[1:]
-            return self._spaced(written if flags.plus or written[0] != "+" else written[1:])
+            return self._spaced(written)
         if flags.sharp and verb != "b":
             written = _with_zeros(written, verb, flags.precision)
         if flags.plus or written[0] != "+":

@@ -53,10 +53,9 @@ def read_complex(literal: str) -> Number:
     cut = max(literal.rfind("+"), literal.rfind("-"))
     if literal[cut - 1] in "eEpP":
         cut = max(literal.rfind("+", 0, cut), literal.rfind("-", 0, cut))
-    try:
-        return _imaginary(parse_float(literal[:cut]), parse_float(literal[cut:-1]))
-    except NumError:
-        raise ValueError("syntax error scanning complex number") from None
+    if cut + 2 == len(literal) or any(mark in literal for mark in "bBoO"):
+        raise ValueError("syntax error scanning complex number")
+    return _imaginary(parse_float(literal[:cut]), parse_float(literal[cut:-1]))
 
 
 def _imaginary(real: float, imaginary: float) -> Number:
