@@ -339,8 +339,6 @@ class _Parser:
             if token[0] == lexer.PIPE:
                 break
             raise self._unexpected(token, "operand")
-        if not operands:
-            raise self._error("empty command")
         return tree.Command(position, operands)
 
     def _operand(self) -> tree.Node | None:
