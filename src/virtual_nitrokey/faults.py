@@ -115,6 +115,8 @@ def meet(rules: Rules, raw: bytes) -> tuple[Rules, Effects]:
 
     Of two rules of one kind the older one has its way.
     """
+    if not rules:
+        return rules, {}
     instruction = Instruction.of(raw)
     left: list[Rule] = []
     effects: dict[Kind, float | None] = {}

@@ -86,7 +86,7 @@ class Clock:
 
     def wait(self, seconds: float) -> None:
         """Let so much real time pass. PowerLostError if the plug is pulled meanwhile, or was before."""
-        if self._unplugged.wait(seconds):
+        if self._unplugged.wait(seconds) if seconds else self._unplugged.is_set():
             raise PowerLostError
 
     def unplug(self) -> None:
