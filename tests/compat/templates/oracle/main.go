@@ -2,6 +2,7 @@
 //
 //	go run . corpus INPUTS EXPECTED   renders INPUTS/*.json into EXPECTED/*.json
 //	go run . serve                    answers one case a line on standard input, for differential fuzzing
+//	go run . measure                  prints the seconds of each of 20 renderings of the case on standard input
 //	go run . signatures               prints the Go signature of every function of sprig
 //
 // A case is {"template": …, "env": {…}}; an answer adds "output" or "error". Bytes that are no UTF-8 are
@@ -126,6 +127,16 @@ func serve() {
 	}
 }
 
+func measure() {
+	var c testCase
+	must(json.NewDecoder(os.Stdin).Decode(&c))
+	for round := 0; round < 20; round++ {
+		started := time.Now()
+		render(c)
+		fmt.Println(time.Since(started).Seconds())
+	}
+}
+
 func signatures() {
 	functions := sprig.TxtFuncMap()
 	names := make([]string, 0, len(functions))
@@ -145,10 +156,12 @@ func main() {
 		corpus(os.Args[2], os.Args[3])
 	case len(os.Args) == 2 && os.Args[1] == "serve":
 		serve()
+	case len(os.Args) == 2 && os.Args[1] == "measure":
+		measure()
 	case len(os.Args) == 2 && os.Args[1] == "signatures":
 		signatures()
 	default:
-		fmt.Fprintln(os.Stderr, "usage: oracle corpus INPUTS EXPECTED | serve | signatures")
+		fmt.Fprintln(os.Stderr, "usage: oracle corpus INPUTS EXPECTED | serve | measure | signatures")
 		os.Exit(64)
 	}
 }
