@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from bank_vaults.templating import sprig
 from tests.support.templates import EXPECTED, INPUTS, Case, NoOracle, answer_of, oracle, rendered
 
 BLOCK = 100
@@ -47,6 +49,13 @@ def test_every_room_has_inputs_and_what_go_answered() -> None:
     for room in ROOMS:
         asked = json.loads((INPUTS / f"{room}.json").read_text("utf-8"))
         assert [case["template"] for case in asked] == [case["template"] for case in cases_of(room)], room
+
+
+def test_every_function_of_sprig_is_asked_of_go() -> None:
+    words = {
+        word for room in ROOMS for case in cases_of(room) for word in re.findall(r"\w+", case["template"])
+    }
+    assert set(sprig.names()) <= words
 
 
 def test_go_still_answers_what_is_kept(tmp_path: Path) -> None:
