@@ -1,0 +1,51 @@
+"""All sections together: from a configuration to everything that is wanted, and to what no document has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from bank_vaults.configure.config import Configuration
+from bank_vaults.configure.memory import Memory
+from bank_vaults.configure.model import Change, Wanted
+from bank_vaults.configure.reading import Reader
+from bank_vaults.configure.sections import audit, auth, groups, plugins, policies, secrets, startup_secrets
+from bank_vaults.configure.sections.generated import deliveries
+from bank_vaults.configure.sections.startup_secrets import SecretSource
+from bank_vaults.configure.server import FACTS, Server, facts
+
+_SECTIONS: Final = (audit, plugins, auth, groups, policies, secrets)
+"""All that are derived from document and server alone, in the order of the original."""
+
+
+def server_of(reader: Reader, environment: Mapping[str, str]) -> Server:
+    """What has to be known of a server. Raises UnreadableError, VaultError."""
+    reader.read(FACTS)
+    return facts(reader.shown, environment)
+
+
+def wanted(
+    configuration: Configuration, server: Server, source: SecretSource, memory: Memory
+) -> tuple[Wanted, ...]:
+    """Everything that the documents want, and what earlier runs have left to be done."""
+    found: list[Wanted] = []
+    for section in _SECTIONS:
+        found += section.wanted(configuration, server)
+    found += startup_secrets.wanted(configuration, source)
+    return (*found, *deliveries(memory.pending, found))
+
+
+def unmanaged(configuration: Configuration, reader: Reader) -> tuple[Change, ...]:
+    """Deletions of what no document has, where it is asked for. Raises UnreadableError, VaultError."""
+    if not configuration.purge.enabled:
+        return ()
+    reader.read(path for section in _SECTIONS for path in section.listings(configuration))
+    reader.read(_details(configuration, reader))
+    return tuple(change for section in _SECTIONS for change in section.unmanaged(configuration, reader.shown))
+
+
+def _details(configuration: Configuration, reader: Reader) -> Iterable[str]:
+    for section in _SECTIONS:
+        details = getattr(section, "details", None)
+        if details is not None:
+            yield from details(configuration, reader.shown)

@@ -1,0 +1,102 @@
+"""Brakes on deletions: paths that are protected, mounts that hold data, too many at once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from fnmatch import fnmatchcase
+from typing import NamedTuple
+
+from bank_vaults.configure.model import Action, Change, Stage
+
+_LIMIT = re.compile(r"(\d{1,9})(%?)")
+
+
+class Brakes(NamedTuple):
+    """Everything is off by default: a document that asks for a purge gets it."""
+
+    most: int | None = None
+    """Deletions in one run."""
+    share: int | None = None
+    """Per cent of the objects that exist, as far as this run looks at them."""
+    protect: tuple[str, ...] = ()
+    keep_data: bool = False
+    """A mount with something inside stays."""
+
+
+def parse_limits(texts: Iterable[str]) -> tuple[int | None, int | None]:
+    """Count and share of ``10`` and ``20%``; of several the smallest. Raises ValueError."""
+    counts: list[int] = []
+    shares: list[int] = []
+    for text in texts:
+        match = _LIMIT.fullmatch(text)
+        if match is None or (match[2] and int(match[1]) > 100):
+            raise ValueError(f"{text!r} is no limit: accepted are counts like 10 and shares like 20%")
+        (shares if match[2] else counts).append(int(match[1]))
+    return min(counts, default=None), min(shares, default=None)
+
+
+def brake(changes: Sequence[Change], brakes: Brakes) -> tuple[Change, ...]:
+    """The changes, those deletions that may not be kept back with a sentence.
+
+    Too many deletions are all refused: which of them are meant nobody can say.
+    """
+    spared = [_spared(change, brakes) if change.action is Action.DELETE else change for change in changes]
+    deleted = sum(change.action is Action.DELETE for change in spared)
+    there = deleted + sum(change.action in (Action.KEEP, Action.UPDATE) for change in spared)
+    if not (why := _too_many(deleted, there, brakes)):
+        return tuple(spared)
+    return tuple(
+        change._replace(action=Action.REFUSED, reason=f"{change.reason}; {why}", requests=())
+        if change.action is Action.DELETE
+        else change
+        for change in spared
+    )
+
+
+def _too_many(deleted: int, there: int, brakes: Brakes) -> str:
+    if brakes.most is not None and deleted > brakes.most:
+        return f"nothing is deleted: there are {deleted} deletions, and --purge-limit allows {brakes.most}"
+    if brakes.share is not None and deleted * 100 > brakes.share * there:
+        return (
+            f"nothing is deleted: there are {deleted} deletions of {there} objects, and --purge-limit allows "
+            f"{brakes.share}%"
+        )
+    return ""
+
+
+def _spared(change: Change, brakes: Brakes) -> Change:
+    if any(_covers(pattern, name) for pattern in brakes.protect for name in _names(change)):
+        return _kept(change, "it is protected by --purge-protect")
+    if brakes.keep_data and change.contents:
+        return _kept(change, f"it stays, for {_objects(change.contents)} inside (--purge-keep-data)")
+    return change
+
+
+def _kept(change: Change, why: str) -> Change:
+    return change._replace(action=Action.KEEP, reason=f"{change.reason}; {why}", requests=())
+
+
+def _objects(count: int) -> str:
+    return "one object is" if count == 1 else f"{count} objects are"
+
+
+def _names(change: Change) -> Iterator[str]:
+    """What a person may call it: section and name, the path of the API, a mount by its path."""
+    yield f"{change.identity.section}/{change.identity.name}"
+    for request in change.requests:
+        path = request.path.partition("?")[0]
+        yield path
+        yield path.removeprefix("sys/mounts/")
+        yield path.removeprefix("sys/")
+
+
+def _covers(pattern: str, name: str) -> bool:
+    """The object itself and all that is inside of it; ``*`` and ``?`` stand for anything."""
+    pattern = pattern.strip("/")
+    return fnmatchcase(name, pattern) or fnmatchcase(name, f"{pattern}/*")
+
+
+def spared(changes: Iterable[Change]) -> tuple[Change, ...]:
+    """Deletions that a brake has kept back without refusing them."""
+    return tuple(change for change in changes if change.action is Action.KEEP and change.stage >= Stage.PURGE)
