@@ -231,3 +231,16 @@ def test_k5_paths_are_without_slashes_and_a_managed_method_is_not_deleted(applie
     assert (doomed.identity.name, doomed.contents) == ("userpass", 1)
     applier.apply(applier.plan((), [doomed]))
     assert auth.unmanaged(left, applier.shown) == ()
+
+
+def test_k19_roles_that_no_document_has_are_deleted_where_asked(applier: Applier) -> None:
+    elements = (method("approle", roles=named("Kept", policies="a")), method("token", roles=named("r")))
+    configuration = Configuration(auth=elements, purge=Purge(enabled=True, within=True))
+    applier.apply_twice(auth.wanted(configuration, server_of(applier)))
+    for path in ("auth/approle/role/old", "auth/token/roles/old"):
+        assert applier.call("PUT", path, {"token_no_default_policy": False}).status < 300
+    doomed = auth.unmanaged(configuration, applier.shown)
+    assert [change.requests[0].path for change in doomed] == ["auth/approle/role/old", "auth/token/roles/old"]
+    applier.apply(applier.plan((), doomed))
+    assert auth.unmanaged(configuration, applier.shown) == ()
+    assert not applier.plan(auth.wanted(configuration, server_of(applier))).todo

@@ -93,6 +93,23 @@ def test_unmanaged_mounts_are_deleted_with_a_count_of_what_is_inside(applier: Ap
     assert Stage.PURGE in {change.stage for change in doomed}
 
 
+def test_a_mount_of_any_type_that_holds_data_does_not_count_as_empty(applier: Applier) -> None:
+    plugins = (applier.shown("sys/plugins/catalog").fields or {})["detailed"]
+    types = {
+        kind: [plugin["name"] for plugin in plugins if plugin["type"] == kind] for kind in ("auth", "secret")
+    }
+    every = [wanted("sys/auth", name, name) for name in types["auth"]]
+    every += [wanted("sys/mounts", name, name) for name in types["secret"]]
+    applier.apply_twice(every)
+    doomed = (
+        *mount.unmanaged("auth", "sys/auth", (), applier.shown),
+        *mount.unmanaged("secrets", "sys/mounts", (), applier.shown),
+    )
+    assert len(doomed) == len(every)
+    empty = {str(change.identity): mount.with_contents(change, applier.shown).reason for change in doomed}
+    assert [reason for reason in empty.values() if "cannot be told" in reason] == []
+
+
 def test_the_product_and_the_version_are_found(applier: Applier) -> None:
     read = {path: applier.shown(path) for path in FACTS}
     server = facts(read.__getitem__, {})

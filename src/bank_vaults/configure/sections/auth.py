@@ -13,10 +13,11 @@ from typing import Any, Final
 from bank_vaults.configure.config import Auth, Configuration, Named
 from bank_vaults.configure.model import Change, Identity, Place, Shown, Stage, Wanted
 from bank_vaults.configure.secrecy import secret_names
-from bank_vaults.configure.sections import mount
+from bank_vaults.configure.sections import mount, within
 from bank_vaults.configure.sections.item import Item
 from bank_vaults.configure.sections.mount import NOTHING, Mount
 from bank_vaults.configure.sections.refused import Refused, unfit
+from bank_vaults.configure.sections.within import Inside
 from bank_vaults.configure.server import AUTH, Server
 
 _ROLES: Final[Mapping[str, str]] = {"cert": "certs", "token": "roles", "cf": "roles", "pcf": "roles"}
@@ -121,24 +122,26 @@ def _default_config(auth: Auth, server: Server) -> Mapping[str, Any] | None:
 # -- roles, users, groups, mappings ------------------------------------------------------------------------
 
 
-def _all_items(auth: Auth) -> Iterator[Wanted]:
-    for role in auth.roles:
-        yield _role(auth, role)
-    for user in auth.users:
-        yield _named(auth, "user", "users", user)
-    for group in auth.groups:
-        yield _named(auth, "group", "groups", group)
-    for account in auth.crossaccountroles:
-        yield _named(auth, "account", "config/sts", account)
+def _lists(auth: Auth) -> Iterator[tuple[str, str, tuple[Named, ...]]]:
+    """The items of a method: their kind, where below it they are, themselves."""
+    yield "role", _ROLES.get(auth.type, "role"), auth.roles
+    yield "user", "users", auth.users
+    yield "group", "groups", auth.groups
+    yield "account", "config/sts", auth.crossaccountroles
     for kind, named in auth.maps.items():
-        for each in named:
-            yield _named(auth, f"map of {kind}", f"map/{kind}", each)
+        yield f"map of {kind}", f"map/{kind}", named
 
 
-def _role(auth: Auth, role: Named) -> Wanted:
-    where = _ROLES.get(auth.type, "role")
-    if auth.type not in ("jwt", "oidc"):
-        return _named(auth, "role", where, role)
+def _all_items(auth: Auth) -> Iterator[Wanted]:
+    for kind, where, items in _lists(auth):
+        for item in items:
+            if kind == "role" and auth.type in ("jwt", "oidc"):
+                yield _claiming_role(auth, where, item)
+            else:
+                yield _named(auth, kind, where, item)
+
+
+def _claiming_role(auth: Auth, where: str, role: Named) -> Wanted:
     body = dict(role.body)
     for name in _MAPS:
         if name in body:
@@ -181,17 +184,21 @@ def _named(auth: Auth, kind: str, where: str, item: Named) -> Wanted:
 def _item(
     auth: Auth, kind: str, name: str, where: str, fields: Mapping[str, Any], place: Place, stage: int
 ) -> Item:
-    path = "token" if auth.type == "token" else auth.path
     given = {member: value for member, value in fields.items() if value is not None}
     return Item(
         Identity("auth", kind, name),
         place,
-        f"auth/{path}/{where}",
+        f"auth/{_path(auth)}/{where}",
         given,
         stage,
         needs=frozenset({_identity(auth)} if auth.type != "token" else ()),
         secret=secret_names(given),
     )
+
+
+def _path(auth: Auth) -> str:
+    """Roles of tokens are always in the one method that there is."""
+    return "token" if auth.type == "token" else auth.path
 
 
 def _identity(auth: Auth) -> Identity:
@@ -203,7 +210,11 @@ def _identity(auth: Auth) -> Identity:
 
 def listings(configuration: Configuration) -> tuple[str, ...]:
     """What has to be read for ``details`` and ``unmanaged``."""
-    return mount.reads_of_deletions(AUTH) if configuration.purge.covers("auth") else ()
+    purge = configuration.purge
+    if not purge.covers("auth"):
+        return ()
+    inside = within.listings(insides(configuration)) if purge.within else ()
+    return (*mount.reads_of_deletions(AUTH), *inside)
 
 
 def details(configuration: Configuration, shown: Callable[[str], Shown]) -> tuple[str, ...]:
@@ -213,8 +224,26 @@ def details(configuration: Configuration, shown: Callable[[str], Shown]) -> tupl
 
 
 def unmanaged(configuration: Configuration, shown: Callable[[str], Shown]) -> tuple[Change, ...]:
-    """Deletions of auth methods that no document has, never of ``token``. Raises UnreadableError."""
-    return tuple(mount.with_contents(change, shown) for change in _doomed(configuration, shown))
+    """Deletions of auth methods that no document has, never of ``token``; where it is asked for, also of what
+    is inside the others. Raises UnreadableError.
+    """
+    doomed = tuple(mount.with_contents(change, shown) for change in _doomed(configuration, shown))
+    purge = configuration.purge
+    if not (purge.covers("auth") and purge.within):
+        return doomed
+    return (*doomed, *within.unmanaged(insides(configuration), shown))
+
+
+def insides(configuration: Configuration) -> tuple[Inside, ...]:
+    """The lists of all methods in which a document has something."""
+    found: dict[tuple[str, str], set[str]] = {}
+    for auth in configuration.auth:
+        root = f"auth/{_path(auth)}"
+        for kind, where, items in _lists(auth):
+            names = {item.name for item in items if item.name}
+            if names:
+                found.setdefault((kind, f"{root}/{where}"), set()).update(names)
+    return tuple(Inside("auth", kind, root, frozenset(names)) for (kind, root), names in found.items())
 
 
 def _doomed(configuration: Configuration, shown: Callable[[str], Shown]) -> tuple[Change, ...]:

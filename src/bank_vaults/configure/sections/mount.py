@@ -303,22 +303,29 @@ def _is_built_in(area: Area, path: str, entry: Fields, types: Collection[str]) -
 _WITHIN: Final[Mapping[str, tuple[str, ...]]] = {
     "kv": ("",),
     "generic": ("",),
-    "pki": ("issuers", "roles", "certs"),
+    "pki": ("issuers", "keys", "roles", "certs"),
     "transit": ("keys",),
     "totp": ("keys",),
     "database": ("config", "roles", "static-roles"),
     "ssh": ("roles",),
+    "rabbitmq": ("roles",),
+    "approle": ("role",),
+    "jwt": ("role",),
+    "oidc": ("role",),
     "userpass": ("users",),
-    "ldap": ("users", "groups", "role", "static-role"),
-    "okta": ("users", "groups"),
     "radius": ("users",),
+    "okta": ("users", "groups"),
     "kerberos": ("groups",),
     "cert": ("certs",),
-    "rabbitmq": ("roles",),
-    "aws": ("roles", "role"),
-    "kubernetes": ("roles", "role"),
 }
 """Where the objects of a type are listed."""
+
+_ANYWHERE: Final = (
+    "",
+    *("roles", "role", "users", "groups", "keys", "key", "config", "issuers", "certs", "library", "scope"),
+    *("static-roles", "static-role", "roleset", "static-account"),
+)
+"""Where those of other types may be."""
 
 
 def contents_reads(change: Change, shown: Callable[[str], Shown]) -> tuple[str, ...]:
@@ -329,7 +336,7 @@ def contents_reads(change: Change, shown: Callable[[str], Shown]) -> tuple[str, 
     area: Area = AUTH if change.identity.section == "auth" else MOUNTS
     path = change.identity.name
     entry = listing(shown, area).get(path + "/", {})
-    lists = _WITHIN.get(str(entry.get("type")), ("role", "roles"))
+    lists = _WITHIN.get(str(entry.get("type")), _ANYWHERE)
     if entry.get("type") == "kv" and (entry.get("options") or {}).get("version") == "2":
         lists = ("metadata",)
     root = f"auth/{path}" if area == AUTH else path
@@ -337,6 +344,15 @@ def contents_reads(change: Change, shown: Callable[[str], Shown]) -> tuple[str, 
 
 
 def with_contents(change: Change, shown: Callable[[str], Shown]) -> Change:
-    """The deletion with the number of objects inside, as far as the paths of ``contents_reads`` show them."""
-    lists = [shown(path).fields or {} for path in contents_reads(change, shown)]
-    return change._replace(contents=sum(len(answer.get("keys") or ()) for answer in lists))
+    """The deletion with the number of objects inside, as far as the paths of ``contents_reads`` show them.
+
+    Where nobody can tell, one object is assumed, so that a mount that may hold data does not count as empty.
+    """
+    answers = {path: shown(path) for path in contents_reads(change, shown)}
+    count = sum(len((answer.fields or {}).get("keys") or ()) for answer in answers.values())
+    lacking = [path for path, answer in answers.items() if "unsupported" in answer.problem]
+    refused = [path for path, answer in answers.items() if answer.problem and path not in lacking]
+    if count or (not refused and len(lacking) < len(answers)):
+        return change._replace(contents=count)
+    where = refused[0] if refused else "no list"
+    return change._replace(contents=1, reason=f"{change.reason}; what is inside cannot be told ({where})")

@@ -29,7 +29,13 @@ from bank_vaults.configure.secrecy import secret_names
 from bank_vaults.configure.sections import kv, within
 from bank_vaults.configure.sections.generated import Existence, Once
 from bank_vaults.configure.sections.item import Item, change_of, judge
-from bank_vaults.configure.sections.mount import NOTHING, Mount, reads_of_deletions
+from bank_vaults.configure.sections.mount import (
+    NOTHING,
+    Mount,
+    contents_reads,
+    reads_of_deletions,
+    with_contents,
+)
 from bank_vaults.configure.sections.mount import unmanaged as unmanaged_mounts
 from bank_vaults.configure.sections.refused import Refused, unfit
 from bank_vaults.configure.sections.rotation import Rotated, rotation_of
@@ -125,17 +131,29 @@ def listings(configuration: Configuration) -> tuple[str, ...]:
     return (*reads_of_deletions(MOUNTS), *inside)
 
 
+def details(configuration: Configuration, shown: Callable[[str], Shown]) -> tuple[str, ...]:
+    """What has to be read for ``unmanaged`` once the listings are known. Raises UnreadableError."""
+    doomed = _doomed(configuration, shown)
+    return tuple(path for change in doomed for path in contents_reads(change, shown))
+
+
 def unmanaged(configuration: Configuration, shown: Callable[[str], Shown]) -> tuple[Change, ...]:
     """Deletions of engines that no document has, and where it is asked for, of what is inside the others.
 
     Raises UnreadableError.
     """
+    doomed = tuple(with_contents(change, shown) for change in _doomed(configuration, shown))
     purge = configuration.purge
-    if not purge.covers("secrets"):
+    if not (purge.covers("secrets") and purge.within):
+        return doomed
+    return (*doomed, *within.unmanaged(within.of_engines(configuration), shown))
+
+
+def _doomed(configuration: Configuration, shown: Callable[[str], Shown]) -> tuple[Change, ...]:
+    if not configuration.purge.covers("secrets"):
         return ()
     managed = {engine.path for engine in configuration.secrets}
-    inside = within.unmanaged(within.of_engines(configuration), shown) if purge.within else ()
-    return (*unmanaged_mounts("secrets", MOUNTS, managed, shown), *inside)
+    return unmanaged_mounts("secrets", MOUNTS, managed, shown)
 
 
 def mount_identity(path: str) -> Identity:

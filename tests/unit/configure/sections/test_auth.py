@@ -247,3 +247,26 @@ def test_k5_a_managed_method_is_not_deleted_and_others_are_with_a_count() -> Non
     assert (change.action, str(change.identity), change.contents) == (Action.DELETE, "auth mount old", 2)
     quiet = configuration._replace(purge=Purge())
     assert auth.listings(quiet) == auth.details(quiet, shows(ANSWERS)) == ()
+
+
+def test_k19_what_is_inside_of_managed_methods_is_deleted_where_asked() -> None:
+    elements = (
+        method("approle", "app", roles=named("Kept")),
+        method("token", roles=named("r")),
+        method("token", "again", roles=named("s")),
+        method("github", maps={"teams": named("dev", value="a")}),
+        method("userpass"),
+    )
+    configuration = Configuration(auth=elements, purge=Purge(enabled=True, within=True))
+    lists = {
+        "auth/app/role?list=true": {"keys": ["kept", "old"]},
+        "auth/token/roles?list=true": {"keys": ["r", "s", "t"]},
+        "auth/github/map/teams?list=true": {"keys": ["dev"]},
+        "auth/userpass/users?list=true": {"keys": ["nobody manages users"]},
+    }
+    answers: dict[str, Any] = {**ANSWERS, "sys/auth": {}, **lists}
+    assert set(auth.listings(configuration)) == {"sys/auth", "sys/plugins/catalog", *list(lists)[:3]}
+    changes = auth.unmanaged(configuration, shows(answers))
+    assert [change.requests[0].path for change in changes] == ["auth/app/role/old", "auth/token/roles/t"]
+    outside = configuration._replace(purge=Purge(enabled=True))
+    assert auth.unmanaged(outside, shows(answers)) == ()

@@ -271,16 +271,42 @@ def test_k16_no_deletions_without_the_listings() -> None:
             )
 
 
-def test_objects_inside_are_counted() -> None:
-    shown = shows(
-        {
-            "sys/mounts": MOUNTS,
-            "sys/plugins/catalog": CATALOG,
-            "kv/metadata?list=true": {"keys": ["a", "b/"]},
-            "one?list=true": {"keys": ["c"]},
-            "custom/roles?list=true": {"keys": ["d"]},
-        }
-    )
+def counted(answers: Mapping[str, Any], problem: str = "") -> dict[str, tuple[int, str]]:
+    """Contents and reasons by path; what is not in the answers is refused with the problem, if any."""
+    known = {"sys/mounts": MOUNTS, "sys/plugins/catalog": CATALOG, **answers}
+
+    def shown(path: str) -> Shown:
+        return Shown(known[path]) if path in known else Shown(None, problem)
+
     changes = mount.unmanaged("secrets", "sys/mounts", {"managed"}, shown)
-    counted = {change.identity.name: mount.with_contents(change, shown).contents for change in changes}
-    assert counted == {"custom": 1, "old": 0, "kv": 2, "one": 1}
+    done = [mount.with_contents(change, shown) for change in changes]
+    return {change.identity.name: (change.contents, change.reason) for change in done}
+
+
+INSIDE = {
+    "kv/metadata?list=true": {"keys": ["a", "b/"]},
+    "one?list=true": {"keys": ["c"]},
+    "custom/roles?list=true": {"keys": ["d"]},
+    "custom/keys?list=true": {"keys": ["e", "f"]},
+}
+
+
+def test_objects_inside_are_counted() -> None:
+    counts = {name: count for name, (count, _) in counted(INSIDE).items()}
+    assert counts == {"custom": 3, "old": 0, "kv": 2, "one": 1}
+
+
+@pytest.mark.parametrize(
+    ("problem", "counts"),
+    [
+        ("403: permission denied", {"custom": 1, "old": 1, "kv": 1, "one": 1}),
+        ("405: unsupported operation", {"custom": 1, "old": 1, "kv": 1, "one": 1}),
+    ],
+)
+def test_a_mount_of_which_nobody_can_tell_does_not_count_as_empty(
+    problem: str, counts: dict[str, int]
+) -> None:
+    found = counted({}, problem)
+    assert {name: count for name, (count, _) in found.items()} == counts
+    assert all("cannot be told" in reason for _, reason in found.values())
+    assert counted(INSIDE, problem)["custom"] == (3, "no document has it (wallet)")
