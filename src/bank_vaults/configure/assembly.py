@@ -39,9 +39,14 @@ def unmanaged(configuration: Configuration, reader: Reader) -> tuple[Change, ...
     """Deletions of what no document has, where it is asked for. Raises UnreadableError, VaultError."""
     if not configuration.purge.enabled:
         return ()
-    reader.read(path for section in _SECTIONS for path in section.listings(configuration))
+    reader.read(listed(configuration))
     reader.read(_details(configuration, reader))
     return tuple(change for section in _SECTIONS for change in section.unmanaged(configuration, reader.shown))
+
+
+def listed(configuration: Configuration) -> tuple[str, ...]:
+    """The listings that deletions are told from."""
+    return tuple(path for section in _SECTIONS for path in section.listings(configuration))
 
 
 def _details(configuration: Configuration, reader: Reader) -> Iterable[str]:

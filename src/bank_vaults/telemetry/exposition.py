@@ -20,7 +20,13 @@ from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
 
 from bank_vaults import __version__
-from bank_vaults.telemetry.metrics import DURATION_BUCKETS, Metrics, ServerObservation, Snapshot
+from bank_vaults.telemetry.metrics import (
+    DURATION_BUCKETS,
+    ConfigureObservation,
+    Metrics,
+    ServerObservation,
+    Snapshot,
+)
 
 _PLAIN = "text/plain; version=0.0.4; charset=utf-8"
 _Servers = Mapping[str, ServerObservation]
@@ -51,6 +57,7 @@ class _MetricsCollector(Collector):
         """All families of one consistent snapshot."""
         snapshot = self._metrics.snapshot()
         yield from _go_names(snapshot.servers.values())
+        yield from _configure(snapshot.configure)
         yield from _servers(snapshot.servers)
         yield from _counts(snapshot)
         yield InfoMetricFamily("bank_vaults_build", "The running version", value={"version": __version__})
@@ -66,9 +73,43 @@ def _go_names(servers: Iterable[ServerObservation]) -> Iterator[Metric]:
         yield GaugeMetricFamily("vault_sys_initialized", "Is the Vault node initialized", float(initialized))
         yield GaugeMetricFamily("vault_sys_sealed", "Is the Vault node sealed", float(sealed))
         yield GaugeMetricFamily("vault_sys_leader", "Is the Vault node the leader", float(leader))
-    # Counted by the configure command only; dashboards expect the names from every process.
-    yield GaugeMetricFamily("vault_config_successful", "Configurations applied since the start", 0.0)
-    yield GaugeMetricFamily("vault_config_failed", "Configurations failed since the start", 0.0)
+
+
+def _configure(seen: ConfigureObservation) -> Iterator[Metric]:
+    # Counted by the configure command only; dashboards expect the old names from every process.
+    successful, failed = float(seen.successful), float(seen.failed)
+    yield GaugeMetricFamily("vault_config_successful", "Configurations applied since the start", successful)
+    yield GaugeMetricFamily("vault_config_failed", "Configurations failed since the start", failed)
+    objects = GaugeMetricFamily(
+        "bank_vaults_configure_objects",
+        "Objects of the last pass over the configuration",
+        labels=["section", "result"],
+    )
+    for (section, result), count in sorted(seen.objects.items()):
+        objects.add_metric([section, result], count)
+    yield objects
+    files = GaugeMetricFamily(
+        "bank_vaults_configure_broken_file", "Files that cannot be used as they are", labels=["file"]
+    )
+    for file in seen.broken:
+        files.add_metric([file], 1.0)
+    yield files
+    for name, text, value in (
+        ("drift_objects", "Objects that somebody else had changed, at the last look", seen.drift),
+        (
+            "last_success_timestamp_seconds",
+            "When everything was last as wanted, Unix time",
+            seen.last_success,
+        ),
+        ("last_duration_seconds", "How long the last pass took", seen.seconds),
+    ):
+        if value is not None:
+            yield GaugeMetricFamily(f"bank_vaults_configure_{name}", text, float(value))
+    for name, text, number in (
+        ("reads", "Requests that read, of the configure command", seen.reads),
+        ("writes", "Requests that write, of the configure command", seen.writes),
+    ):
+        yield CounterMetricFamily(f"bank_vaults_configure_{name}", text, number)
 
 
 def _servers(servers: _Servers) -> Iterator[Metric]:

@@ -58,6 +58,8 @@ class Health:
         for server, _ in self._registrations():
             if missing := _missing(seen.get(server, ServerObservation())):
                 reasons += (f"{server}: {missing}",)
+        for file in self._metrics.snapshot().configure.broken:
+            reasons += (f"{file}: cannot be used; its last good version stays in force",)
         return not reasons, reasons
 
     def _registrations(self) -> list[tuple[str, tuple[float, float]]]:

@@ -37,6 +37,22 @@ class ServerObservation(NamedTuple):
     unseal_seconds: float = 0.0
 
 
+class ConfigureObservation(NamedTuple):
+    """What became of the configuration. ``last_success`` is Unix time in seconds, ``seconds`` a duration."""
+
+    successful: int = 0
+    failed: int = 0
+    objects: Mapping[tuple[str, str], int] = {}
+    """Of the last pass, by section and result."""
+    drift: int | None = None
+    last_success: float | None = None
+    seconds: float | None = None
+    reads: int = 0
+    writes: int = 0
+    broken: tuple[str, ...] = ()
+    """Files that cannot be used as they are."""
+
+
 class Snapshot(NamedTuple):
     """All counts and observations at one moment. Keys are label values in the order of the label names."""
 
@@ -44,6 +60,7 @@ class Snapshot(NamedTuple):
     unseals: Mapping[tuple[str, str], int]
     inits: Mapping[str, int]
     store_errors: Mapping[tuple[str, str], int]
+    configure: ConfigureObservation = ConfigureObservation()
 
 
 class Metrics:
@@ -61,6 +78,7 @@ class Metrics:
         self._unseals: Counter[tuple[str, str]] = Counter()
         self._inits: Counter[str] = Counter()
         self._store_errors: Counter[tuple[str, str]] = Counter()
+        self._configure = ConfigureObservation()
 
     def observe_server(
         self, server: str, *, up: bool, initialized: bool | None, sealed: bool | None, leader: bool | None
@@ -101,6 +119,44 @@ class Metrics:
         with self._lock:
             self._store_errors[mode, operation] += 1
 
+    def count_configurations(self, *, successful: int = 0, failed: int = 0) -> None:
+        """Count files that were applied, or could not be."""
+        with self._lock:
+            last = self._configure
+            self._configure = last._replace(
+                successful=last.successful + successful, failed=last.failed + failed
+            )
+
+    def observe_pass(
+        self,
+        objects: Mapping[tuple[str, str], int],
+        *,
+        seconds: float,
+        reads: int,
+        writes: int,
+        success: bool,
+    ) -> None:
+        """Note what a pass over the configuration has done."""
+        with self._lock:
+            last = self._configure
+            self._configure = last._replace(
+                objects=objects,
+                seconds=seconds,
+                reads=last.reads + reads,
+                writes=last.writes + writes,
+                last_success=self._wall() if success else last.last_success,
+            )
+
+    def set_drift(self, objects: int) -> None:
+        """Note how many objects somebody else had changed."""
+        with self._lock:
+            self._configure = self._configure._replace(drift=objects)
+
+    def set_broken_files(self, files: tuple[str, ...]) -> None:
+        """Note which configuration files cannot be used."""
+        with self._lock:
+            self._configure = self._configure._replace(broken=files)
+
     def cycle(self, server: str) -> None:
         """Note that the loop of a server has completed a cycle, whatever came of it."""
         with self._lock:
@@ -119,5 +175,9 @@ class Metrics:
         """A consistent copy of everything."""
         with self._lock:
             return Snapshot(
-                dict(self._servers), dict(self._unseals), dict(self._inits), dict(self._store_errors)
+                dict(self._servers),
+                dict(self._unseals),
+                dict(self._inits),
+                dict(self._store_errors),
+                self._configure,
             )

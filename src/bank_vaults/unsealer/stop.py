@@ -5,10 +5,16 @@ from __future__ import annotations
 import os
 import select
 import signal
-import socket
 from enum import Enum
+from typing import Protocol
 
 _LONGEST = 3600.0  # seconds; poll(2) counts milliseconds in an int
+
+
+class Watched(Protocol):
+    """Anything with a descriptor; a negative one is not waited for."""
+
+    def fileno(self) -> int: ...
 
 
 class Woken(Enum):
@@ -64,8 +70,8 @@ class Stop:
         """Whether the end was asked for."""
         return self._requested
 
-    def wait(self, seconds: float, watched: socket.socket | None = None) -> Woken:
-        """Wait, at most ``seconds``; wake when ``watched`` becomes readable, which means that it closed."""
+    def wait(self, seconds: float, watched: Watched | None = None) -> Woken:
+        """Wait, at most ``seconds``; wake when ``watched`` becomes readable: a socket that closed, a file."""
         poll = select.poll()
         poll.register(self._reader, select.POLLIN)
         if watched is not None and watched.fileno() >= 0:

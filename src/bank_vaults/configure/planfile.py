@@ -1,0 +1,71 @@
+"""A plan that is saved to be looked at, and applied later exactly as it was or not at all.
+
+The file has the plan as people and programs read it, and a fingerprint of everything that would be sent. A
+later run makes its own plan from the files and the server as they are then, and goes on only if that has the
+same fingerprint. So no secret is in the file, and nothing is sent that nobody has seen.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from base64 import b64decode, b64encode
+from typing import Any, Final
+
+from bank_vaults.configure.memory import Memory
+from bank_vaults.configure.passes import MovedError
+from bank_vaults.configure.plan import Plan
+from bank_vaults.configure.report import as_json
+from bank_vaults.keystores import atomic
+
+_VERSION: Final = 1
+
+
+class PlanFileError(Exception):
+    """The file cannot be read or written, or is no saved plan."""
+
+
+def save(path: str, plan: Plan) -> None:
+    """Write a plan. Raises PlanFileError."""
+    key = Memory.empty()
+    content = {
+        "bank-vaults-plan": _VERSION,
+        "key": b64encode(key.key).decode(),
+        "fingerprint": plan.fingerprint(key.digest),
+        **as_json(plan),
+    }
+    target = os.path.realpath(path)
+    try:
+        with atomic.written(
+            os.path.dirname(target), json.dumps(content, indent=2, default=str).encode() + b"\n"
+        ) as temporary:
+            os.rename(temporary, target)
+    except OSError as error:
+        raise PlanFileError(f"the plan cannot be written to {path}: {error.strerror or error}") from None
+
+
+class SavedPlan:
+    """What a file says. ``check`` compares another plan with it."""
+
+    def __init__(self, path: str) -> None:
+        """Raises PlanFileError."""
+        self._path = path
+        try:
+            with open(path, "rb") as file:
+                content: Any = json.load(file)
+            if content["bank-vaults-plan"] != _VERSION:
+                raise ValueError
+            self._memory = Memory(b64decode(content["key"], validate=True), {})
+            self._fingerprint = str(content["fingerprint"])
+        except OSError as error:
+            raise PlanFileError(f"the plan {path} cannot be read: {error.strerror or error}") from None
+        except (ValueError, KeyError, TypeError):
+            raise PlanFileError(f"{path} is no plan that this version has saved") from None
+
+    def check(self, plan: Plan) -> None:
+        """Raises MovedError where the plan is another one."""
+        if plan.fingerprint(self._memory.digest) != self._fingerprint:
+            raise MovedError(
+                f"the plan in {self._path} is not what would be done now: files or server have changed since; "
+                "make a new plan and look at it"
+            )

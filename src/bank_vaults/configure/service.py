@@ -1,0 +1,317 @@
+"""``configure`` as a whole: once, or for as long as the process lives.
+
+::
+
+    files ── changed ──► load ──► pass over what is different ──► pass over everything ──► wait
+                          ▲                                                                  │
+                          └──── a file changed, the back-off is over, it is time for drift ──┘
+
+After a file has changed, the objects that it describes in another way are written first, for that takes
+milliseconds with files of any size; then everything is looked at.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Collection, Iterable
+from typing import Any, Final, NamedTuple, Protocol
+
+from bank_vaults.configure.library import Library
+from bank_vaults.configure.memory import Memory
+from bank_vaults.configure.model import Identity, Wanted
+from bank_vaults.configure.passes import RUN_ERRORS, Passes, Report
+from bank_vaults.configure.report import counts
+from bank_vaults.configure.watch import Watcher
+from bank_vaults.domain.durations import format_duration
+from bank_vaults.domain.exitcodes import ExitCode
+from bank_vaults.telemetry.metrics import Metrics
+from bank_vaults.vault.errors import VaultError
+
+log = logging.getLogger(__name__)
+
+_FIRST_PAUSE: Final = 0.5
+_LONGEST_PAUSE: Final = 60.0
+_LONGEST_HOPELESS: Final = 900.0
+"""Seconds between two tries where the same objects were refused with the same words again and again."""
+
+_ONCE_TRIES: Final = 3
+_ONCE_PAUSE: Final = 1.0
+
+
+class Stop(Protocol):
+    """The wish to end, and waiting that it cuts short."""
+
+    @property
+    def requested(self) -> bool: ...
+
+    def wait(self, seconds: float, watched: Any = None) -> object: ...
+
+
+class Manner(NamedTuple):
+    """How the service goes about its work. Durations are in seconds."""
+
+    period: float = 5.0
+    """Between two looks at a sealed server."""
+    fatal: bool = False
+    drift_interval: float | None = None
+    drift_correct: bool = True
+    progress: Callable[[int, int], None] = lambda *_: None
+
+
+class Service:
+    """Keeps one server as the files say."""
+
+    def __init__(
+        self, library: Library, passes: Passes, stop: Stop, metrics: Metrics, manner: Manner
+    ) -> None:
+        self._library = library
+        self._passes = passes
+        self._stop = stop
+        self._metrics = metrics
+        self._manner = manner
+        self._digest = Memory.empty().digest
+        self._applied: dict[Identity, str] = {}
+        """Digests of all that is wanted, once a pass over everything has succeeded."""
+        self._failures = 0
+        self._hopeless: tuple[tuple[str, str], ...] = ()
+
+    # -- once ------------------------------------------------------------------------------------------
+
+    def once(self) -> Report | None:
+        """Wait until the server is unsealed, and bring it to what the files say. None: asked to end.
+
+        What may succeed soon is tried again. Raises RUN_ERRORS.
+        """
+        self._tell_applying(self._library.files)
+        if not self._wait_unsealed():
+            return None
+        for attempt in range(1, _ONCE_TRIES + 1):
+            last = attempt == _ONCE_TRIES
+            try:
+                report = self._whole_pass()
+            except VaultError:
+                if last:
+                    raise
+            else:
+                if last or not report.transient or self._stop.requested:
+                    self._count(report, self._library.files)
+                    return report
+            self._stop.wait(_ONCE_PAUSE)
+            if self._stop.requested:
+                return None
+        raise AssertionError  # pragma: no cover  the last attempt returns or raises
+
+    def _wait_unsealed(self) -> bool:
+        """False: asked to end."""
+        while not self._stop.requested:
+            if self._is_unsealed():
+                return True
+            self._stop.wait(self._manner.period)
+        return False
+
+    def _is_unsealed(self) -> bool:
+        address, wait = self._passes.address, format_duration(self._manner.period)
+        try:
+            state = self._passes.server_state()
+        except VaultError as error:
+            self._metrics.observe_server(address, up=False, initialized=None, sealed=None, leader=None)
+            log.error(f"error checking if vault is sealed: {error}, waiting {wait} before trying again...")
+            return False
+        self._metrics.observe_server(
+            address, up=True, initialized=state.initialized, sealed=state.sealed, leader=None
+        )
+        if state.sealed:
+            log.info(f"vault is sealed, waiting {wait} before trying again...")
+            return False
+        log.info("vault is unsealed, configuring...")
+        return True
+
+    def _whole_pass(self) -> Report:
+        """Everything there is. Raises RUN_ERRORS."""
+        union = self._library.union()
+        with self._passes.look(union.configuration, purge=union.complete) as look:
+            report = self._passes.carry_out(look, lambda: self._stop.requested, self._progress)
+            digests = self._digests(look.wanted)
+        self._applied = {} if report.failed or not union.complete else digests
+        return report
+
+    def _progress(self, done: int, of: int) -> None:
+        self._metrics.cycle(self._passes.address)  # so that a long pass is not taken for a hanging one
+        self._manner.progress(done, of)
+
+    # -- for ever --------------------------------------------------------------------------------------
+
+    def run(self, watcher: Watcher) -> int:
+        """Go on until the end is asked for; the exit code."""
+        pending: tuple[str, ...] = self._library.files
+        self._tell_applying(pending)
+        next_at = time.monotonic()
+        while not self._stop.requested:
+            if changed := watcher.changed():
+                pending = tuple(dict.fromkeys((*pending, *self._reloaded(changed))))
+                if self._library.broken and self._manner.fatal:
+                    return ExitCode.FAILURE
+                if pending:
+                    next_at = time.monotonic()
+            if time.monotonic() >= next_at:
+                pause, pending = self._turn(pending)
+                if pause is None:
+                    return ExitCode.FAILURE
+                next_at = time.monotonic() + pause
+            self._metrics.cycle(self._passes.address)
+            pause = min(next_at - time.monotonic(), watcher.pause())
+            self._stop.wait(max(0.0, pause), watcher)
+        return ExitCode.OK
+
+    def _turn(self, pending: tuple[str, ...]) -> tuple[float | None, tuple[str, ...]]:
+        """One try: the pause after it (None: the process is to end), and the files still to be applied."""
+        if not self._is_unsealed():
+            return self._manner.period, pending
+        drifting = not pending
+        try:
+            if drifting and not self._manner.drift_correct:
+                return self._look_for_drift(), ()
+            self._quick_pass()
+            report = self._whole_pass()
+        except RUN_ERRORS as error:
+            log.error(f"error configuring vault: {error}")
+            return self._after_failure(pending or self._library.files, ()), pending or self._library.files
+        if self._stop.requested:
+            return 0.0, pending
+        if drifting:
+            self._tell_drift(report)
+        self._count(report, pending)
+        if report.failed:
+            said = tuple((str(each.change.identity), each.sentence) for each in report.failed)
+            log.error(
+                f"error configuring vault: {len(report.failed)} objects are not as wanted; {said[0][1]}"
+            )
+            places = {each.change.place.file for each in report.failed if each.change.place}
+            failed = tuple(file for file in pending if file in places) or pending or self._library.files
+            return self._after_failure(failed, () if report.transient else said), failed
+        self._failures, self._hopeless = 0, ()
+        if not self._library.broken:
+            self._library.let_go()
+        log.info("successfully configured vault", extra={"fields": _figures(report)})
+        interval = self._manner.drift_interval
+        return (float("inf") if interval is None else interval), ()
+
+    def _after_failure(self, files: Iterable[str], said: tuple[tuple[str, str], ...]) -> float | None:
+        if self._manner.fatal:
+            return None
+        longest = _LONGEST_HOPELESS if said and said == self._hopeless else _LONGEST_PAUSE
+        self._hopeless = said
+        pause = min(longest, _FIRST_PAUSE * 2.0 ** min(self._failures, 30))
+        self._failures += 1
+        for file in files:
+            log.error(
+                f"Failed applying configuration file: {file} , "
+                f"sleeping for {format_duration(pause)} before trying again"
+            )
+        return pause
+
+    def _reloaded(self, changed: tuple[str, ...]) -> tuple[str, ...]:
+        """Load what has changed; those that are good are to be applied."""
+        for file in changed:
+            log.info(f"file has changed: {file}")
+        good = self._library.load(changed)
+        for file in changed:
+            if file in self._library.broken:
+                fields = {"problems": str(self._library.broken[file])}
+                log.error(
+                    f"error parsing vault config file: {file}: its last good version stays in force",
+                    extra={"fields": fields},
+                )
+        failed = len(changed) - len(good)
+        self._metrics.count_configurations(failed=failed)
+        self._metrics.set_broken_files(tuple(self._library.broken))
+        self._tell_applying(good)
+        return good
+
+    @staticmethod
+    def _tell_applying(files: Iterable[str]) -> None:
+        for file in files:
+            log.info(f"applying config file: {file}")
+
+    def _quick_pass(self) -> None:
+        """Only what is described in another way than when everything was last as wanted. Raises RUN_ERRORS."""
+        if not self._applied:
+            return
+        union = self._library.union()
+
+        def different(wanted: tuple[Wanted, ...]) -> Collection[Identity]:
+            return {
+                identity
+                for identity, digest in self._digests(wanted).items()
+                if self._applied.get(identity) != digest
+            }
+
+        with self._passes.look(union.configuration, purge=False, only=different) as look:
+            self._passes.carry_out(look, lambda: self._stop.requested)
+
+    def _digests(self, wanted: Iterable[Wanted]) -> dict[Identity, str]:
+        """Of all but the places: an object that only stands on another line is the same."""
+        return {item.identity: self._digest(_without_places(item)) for item in wanted}
+
+    # -- drift -----------------------------------------------------------------------------------------
+
+    def _look_for_drift(self) -> float:
+        union = self._library.union()
+        with self._passes.look(union.configuration, purge=union.complete) as look:
+            drifted = look.plan.todo
+        self._metrics.set_drift(len(drifted))
+        for change in drifted:
+            fields = {"object": str(change.identity), "action": change.action.value, "reason": change.reason}
+            log.warning(
+                "an object is not as wanted, and is left so (--drift report)", extra={"fields": fields}
+            )
+        if not self._library.broken:
+            self._library.let_go()
+        return self._manner.drift_interval or float("inf")
+
+    def _tell_drift(self, report: Report) -> None:
+        corrected = [each for each in report.outcomes if each.change.requests]
+        self._metrics.set_drift(len(corrected))
+        for outcome in corrected:
+            fields = {"object": str(outcome.change.identity), "reason": outcome.change.reason}
+            log.warning("an object was not as wanted, and is corrected", extra={"fields": fields})
+
+    # -- what is told ----------------------------------------------------------------------------------
+
+    def _count(self, report: Report, files: Collection[str]) -> None:
+        places = {each.change.place.file for each in report.failed if each.change.place}
+        failed = sum(file in places for file in files)
+        if report.failed and files and not failed:
+            failed = len(files)
+        self._metrics.count_configurations(successful=len(files) - failed, failed=failed)
+        self._metrics.observe_pass(
+            dict(counts(report.outcomes)),
+            seconds=report.seconds,
+            reads=report.reads,
+            writes=report.writes,
+            success=not report.failed,
+        )
+
+
+def _figures(report: Report) -> dict[str, object]:
+    return {
+        "objects": len(report.outcomes),
+        "writes": report.writes,
+        "reads": report.reads,
+        "seconds": round(report.seconds, 3),
+    }
+
+
+def _without_places(value: Any) -> Any:
+    """Nested tuples of what a value says, without where it says so."""
+    names = getattr(value, "_fields", None)
+    if names is not None:
+        return [
+            _without_places(each)
+            for name, each in zip(names, value, strict=True)
+            if name not in ("place", "places")
+        ]
+    if isinstance(value, (frozenset, set)):
+        return sorted(map(str, value))
+    return value
