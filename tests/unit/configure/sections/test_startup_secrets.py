@@ -1,0 +1,145 @@
+"""What is decided about start-up secrets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from bank_vaults.configure.config import SecretKey
+from bank_vaults.configure.model import ABSENT, Action, Change, Context, Record, Shown, Wanted, WriteOnly
+from bank_vaults.configure.sections import startup_secrets
+from bank_vaults.configure.sections.startup_secrets import SecretSourceError
+from tests.support.configuring import configuration_of, digest
+
+CONTEXT = Context(digest, WriteOnly.CHANGED)
+HIDDEN = Shown(None, "403: permission denied")
+
+
+def no_source(key: SecretKey) -> str:
+    raise KeyError(key.key)
+
+
+def secret(text: str, source: startup_secrets.SecretSource = no_source) -> Wanted:
+    engines = "secrets: [{path: kv, type: kv-v2}, {path: old, type: kv}]"
+    document = f"{engines}\nstartupSecrets: [{{{text}}}]"
+    return startup_secrets.wanted(configuration_of(document), source)[0]
+
+
+def plan(wanted: Wanted, answers: Mapping[str, Any], record: Record | None = None) -> Change:
+    def shown(path: str) -> Shown:
+        assert path in wanted.reads
+        answer = answers.get(path, ABSENT)
+        return answer if isinstance(answer, Shown) else Shown(answer)
+
+    return wanted.plan(shown, record, CONTEXT)
+
+
+def test_the_bodies_are_those_of_the_version_of_the_engine() -> None:
+    new = plan(secret("type: kv, path: kv/data/x, data: {data: {a: 1}, options: {cas: 0}}"), {})
+    assert new.requests[0].body == {"data": {"a": 1}, "options": {"cas": 0}}
+    assert plan(secret("type: kv, path: old/x, data: {data: {a: 1}}"), {}).requests[0].body == {"a": 1}
+    unknown = secret("type: kv, path: elsewhere/data/x, data: {data: {a: 1}}")
+    assert plan(unknown, {}).requests[0].body == {"data": {"a": 1}}
+
+
+def test_only_what_has_to_be_known_is_read() -> None:
+    assert secret("type: kv, path: kv/data/x, data: {data: {a: 1}}").reads == ("kv/data/x",)
+    limited = secret("type: kv, path: kv/data/x, max_versions: 2, data: {data: {a: 1}}")
+    assert limited.reads == ("kv/data/x", "kv/metadata/x")
+    assert secret("type: kv, path: old/x, create_only: true, data: {data: {a: 1}}").reads == ("old/x",)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "shown", "same"),
+    [
+        ("{a: 1}", {"a": 1.0}, True),
+        ("{a: true}", {"a": 1}, False),
+        ("{a: [1, {b: c}]}", {"a": [1, {"b": "c"}]}, True),
+        ("{a: [1]}", {"a": [1, 2]}, False),
+        ("{a: b}", {"a": "b", "c": "d"}, False),
+        ("{}", {}, True),
+    ],
+)
+def test_k7_data_are_compared_as_json(wanted: str, shown: dict[str, Any], *, same: bool) -> None:
+    change = plan(
+        secret(f"type: kv, path: kv/data/x, data: {{data: {wanted}}}"),
+        {"kv/data/x": {"data": shown, "metadata": {"version": 3}}},
+    )
+    assert (change.action is Action.KEEP) == same
+    assert all(difference.secret and difference.after is None for difference in change.differences)
+
+
+def test_k7_a_secret_that_may_not_be_read_is_written_when_it_changes() -> None:
+    wanted = secret("type: kv, path: kv/data/x, data: {data: {a: b}}")
+    first = plan(wanted, {"kv/data/x": HIDDEN})
+    assert (first.action, len(first.requests)) == (Action.UPDATE, 1)
+    assert plan(wanted, {"kv/data/x": HIDDEN}, first.record).action is Action.KEEP
+
+
+def test_k23_each_key_is_read_once_and_an_absent_one_is_named() -> None:
+    read: list[SecretKey] = []
+
+    def source(key: SecretKey) -> str:
+        read.append(key)
+        return {"ID": "id"}[key.key]
+
+    document = """
+startupSecrets:
+  - {type: kv, path: kv/data/a, data: {secretKeyRef: [{name: account, key: ID}]}}
+  - {type: kv, path: kv/data/b, data: {secretKeyRef: [{name: account, key: ID}, {name: account, key: NO}]}}
+"""
+    one, other = startup_secrets.wanted(configuration_of(document), source)
+    assert plan(one, {}).requests[0].body == {"data": {"ID": "id"}}
+    refused = plan(other, {})
+    assert (refused.action, refused.reason) == (
+        Action.REFUSED,
+        "the Kubernetes Secret 'account' has no key 'NO'",
+    )
+    assert read == [SecretKey("account", "ID"), SecretKey("account", "NO")]
+
+
+def test_k23_a_cluster_that_does_not_answer_costs_the_secrets_that_need_it() -> None:
+    def source(key: SecretKey) -> str:
+        raise SecretSourceError(f"the Kubernetes Secret {key.secret!r} cannot be read: no route")
+
+    refused = plan(
+        secret("type: kv, path: kv/data/a, data: {secretKeyRef: [{name: account, key: ID}]}", source), {}
+    )
+    assert refused.reason == "the Kubernetes Secret 'account' cannot be read: no route"
+
+
+PEM = "{key: KEY-PEM, chain: CHAIN-PEM}"
+
+
+def test_k9_a_bundle_has_the_order_of_the_document_and_is_not_written_twice() -> None:
+    wanted = secret(f"type: pki, path: pki/config/ca, data: {{data: {PEM}}}")
+    absent = {"pki/cert/ca": Shown(None, "400: no default issuer currently configured")}
+    created = plan(wanted, absent)
+    assert created.action is Action.CREATE
+    assert created.requests[0].body == {"pem_bundle": "KEY-PEM\nCHAIN-PEM"}
+    assert plan(wanted, {"pki/cert/ca": {"certificate": "CHAIN-PEM\n"}}).action is Action.KEEP
+    other = {"pki/cert/ca": {"certificate": "OTHER"}}
+    assert plan(wanted, other).action is Action.UPDATE
+    assert plan(wanted, other, created.record).action is Action.KEEP
+    assert plan(wanted, absent, created.record).action is Action.CREATE
+    assert plan(wanted, {"pki/cert/ca": HIDDEN}).action is Action.UPDATE
+    assert plan(wanted, {"pki/cert/ca": HIDDEN}, created.record).action is Action.KEEP
+
+
+def test_a_bundle_for_another_endpoint_is_by_memory() -> None:
+    wanted = secret(f"type: pki, path: pki/issuers/import/bundle, data: {{data: {PEM}}}")
+    unreadable = {"pki/issuers/import/bundle": Shown(None, "405: unsupported operation")}
+    first = plan(wanted, unreadable)
+    assert first.action is Action.UPDATE
+    assert plan(wanted, unreadable, first.record).action is Action.KEEP
+
+
+def test_k26_no_part_of_a_bundle_is_told() -> None:
+    number = secret("type: pki, path: pki/config/ca, data: {data: {key: KEY-PEM, chain: 5}}")
+    assert plan(number, {}).reason == "a part of the pki bundle is no text"
+    wanted = secret(f"type: pki, path: pki/config/ca, data: {{data: {PEM}}}")
+    change = plan(wanted, {})._replace(record=None)  # the digest of these tests can be read
+    assert "PEM" not in repr(wanted) + repr(change) + repr(number)
+    assert "private" not in repr(secret("type: kv, path: kv/data/x, data: {data: {a: private}}"))
