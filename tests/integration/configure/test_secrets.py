@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from bank_vaults.configure.memory import Memory
 from bank_vaults.configure.model import Action, Request, WriteOnly
 from bank_vaults.configure.sections import secrets
@@ -231,3 +233,25 @@ secrets:
     assert secrets.unmanaged(configuration, applier.shown) == ()
     without = configuration._replace(purge=configuration.purge._replace(within=False))
     assert not any("list=true" in path for path in secrets.listings(without))
+
+
+def test_an_ldap_engine_is_written_once_where_the_server_has_one(applier: Applier) -> None:
+    if "ldap" not in applier.call("GET", "sys/plugins/catalog").body["data"]["secret"]:
+        pytest.skip("OpenBao 2.7 has no ldap engine built in")
+    text = """
+secrets:
+  - type: ldap
+    configuration:
+      config: [{binddn: "cn=admin", bindpass: secret, url: "ldap://127.0.0.1:1", request_timeout: 5s}]
+      role:
+        - name: dynamic
+          creation_ldif: "dn: cn={{.Username}},dc=example\\nobjectClass: person"
+          deletion_ldif: "dn: cn={{.Username}},dc=example\\nchangetype: delete"
+          default_ttl: 1h
+"""
+    wanted = secrets.wanted(configuration_of(text), server_of(applier))
+    applier.apply_twice(wanted)
+    changed = secrets.wanted(
+        configuration_of(text.replace("bindpass: secret", "bindpass: new")), server_of(applier)
+    )
+    assert [change.identity.name for change in applier.apply_twice(changed).todo] == ["ldap/config"]

@@ -39,11 +39,12 @@ def engine_of(path: str, wanted: tuple[Engine, ...], listed: Fields | None) -> E
     ``listed`` are the entries of ``sys/mounts``, None where the server does not show them.
     """
     found = [engine for engine in wanted if path.startswith(engine.path + "/")]
-    known = {engine.path for engine in wanted}
-    for name, entry in (listed or {}).items():
-        mount = name.rstrip("/")
-        if mount not in known and path.startswith(mount + "/") and isinstance(entry, Mapping):
-            found.append(Engine(mount, str(entry.get("type", "")), _version(entry.get("options"))))
+    if listed:
+        known = {engine.path for engine in wanted}
+        for name, entry in listed.items():
+            mount = name.rstrip("/")
+            if mount not in known and path.startswith(mount + "/") and isinstance(entry, Mapping):
+                found.append(Engine(mount, str(entry.get("type", "")), _version(entry.get("options"))))
     return max(found, key=lambda engine: len(engine.path), default=None)
 
 

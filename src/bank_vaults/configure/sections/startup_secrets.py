@@ -74,7 +74,7 @@ def _wanted(secret: StartupSecret, known: tuple[Engine, ...], source: SecretSour
         secret.path,
         data,
         secret.options,
-        known,
+        engine,
         needs,
         secret.max_versions,
         secret.create_only,
@@ -112,7 +112,8 @@ class KvSecret(NamedTuple):
     path: str
     data: Fields
     options: Fields
-    engines: tuple[Engine, ...]
+    engine: Engine | None
+    """Of a document; what no document has is known from the mounts."""
     needs: frozenset[Identity]
     max_versions: int | None = None
     create_only: bool = False
@@ -121,10 +122,8 @@ class KvSecret(NamedTuple):
     @property
     def reads(self) -> tuple[str, ...]:
         """See Wanted."""
-        engine = engine_of(self.path, self.engines, None)
-        if engine is None:  # which one it is will be known from the mounts
-            return (self.path, MOUNTS, *((self._metadata,) if self._looks_at_metadata(None) else ()))
-        return (self.path, self._metadata) if self._looks_at_metadata(engine) else (self.path,)
+        paths = (self.path, MOUNTS) if self.engine is None else (self.path,)
+        return (*paths, self._metadata) if self._looks_at_metadata(self.engine) else paths
 
     def plan(self, shown: Callable[[str], Shown], record: Record | None, context: Context) -> Change:
         """See Wanted."""
@@ -174,10 +173,7 @@ class KvSecret(NamedTuple):
         return self._change(Action.UPDATE, "the data differ")._replace(differences=changed)
 
     def _engine(self, shown: Callable[[str], Shown]) -> Engine | None:
-        engine = engine_of(self.path, self.engines, None)
-        if engine is None:
-            engine = engine_of(self.path, (), shown(MOUNTS).fields)
-        return engine
+        return self.engine or engine_of(self.path, (), shown(MOUNTS).fields)
 
     def _limit(self, engine: Engine | None) -> int | None:
         return self.max_versions if self.max_versions is not None or engine is None else engine.max_versions
@@ -189,8 +185,7 @@ class KvSecret(NamedTuple):
 
     @property
     def _metadata(self) -> str:
-        engine = engine_of(self.path, self.engines, None)
-        derived = engine.metadata(self.path) if engine else None
+        derived = self.engine.metadata(self.path) if self.engine else None
         return derived or self.path.replace("/data/", "/metadata/", 1)
 
     def _fault(self, engine: Engine | None) -> str:
