@@ -73,8 +73,33 @@ COMMANDS = {
         Command(
             "configure",
             "Apply configuration files to a server.",
-            "Applies the files in their order, then watches them. Not built yet: the flags are checked.",
-            ("bank-vaults configure --vault-config-file policies.yml --vault-config-file auth.yml --once",),
+            "Brings the server to what the files say, writing only what is different, then watches the "
+            "files. With --once it ends with 0 if everything is as wanted, and with 1 if not. --plan shows "
+            "what would be done (see the command plan), --validate checks the files without a server, "
+            "and the command configure policy prints the policy that they need. docs/configure.md tells the rest.",
+            (
+                "bank-vaults configure --vault-config-file policies.yml --vault-config-file auth.yml --once",
+                "bank-vaults configure --vault-config-file vault.yml --drift-interval 5m",
+                "bank-vaults configure --vault-config-file vault.yml --once --plan-file plan.json",
+            ),
+            Words.IGNORED,
+        ),
+        Command(
+            "configure policy",
+            "Print the policy that configuration files need.",
+            "A policy for a token that may apply these files and nothing else, for --auth. Asks no server.",
+            ("bank-vaults configure policy --vault-config-file vault.yml > configure.hcl",),
+            ignores_global_flags=True,
+        ),
+        Command(
+            "plan",
+            "Show what configuration files would change.",
+            "Reads the server and writes nothing. Secret values are not shown. Ends with 0 if nothing is to "
+            "be done, with 2 if something is, with 1 on errors.",
+            (
+                "bank-vaults plan --vault-config-file vault.yml",
+                "bank-vaults plan --vault-config-file vault.yml --plan-file plan.json --output json",
+            ),
             Words.IGNORED,
         ),
         Command(
@@ -206,7 +231,7 @@ SHELLS = ("bash", "zsh", "fish", "powershell")
 
 def split(words: Sequence[str]) -> tuple[str, Sequence[str]]:
     """The name of a command, which may be none, that words begin with, and the other words."""
-    length = 2 if words[0] in GROUPS and len(words) > 1 else 1
+    length = 2 if len(words) > 1 and (words[0] in GROUPS or " ".join(words[:2]) in COMMANDS) else 1
     return " ".join(words[:length]), words[length:]
 
 

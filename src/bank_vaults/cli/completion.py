@@ -11,7 +11,7 @@ import click
 from click.shell_completion import CompletionItem, ShellComplete, get_completion_class
 
 from bank_vaults.cli.arguments import HELP_FLAGS, VERSION_FLAG, options_of, scan
-from bank_vaults.cli.commands import COMMANDS, GROUPS, HELP, SHELLS, Words, beginning, split
+from bank_vaults.cli.commands import COMMANDS, HELP, SHELLS, Words, beginning, split
 from bank_vaults.cli.options import Kind, Option
 from bank_vaults.domain.exitcodes import ExitCode
 from bank_vaults.domain.settings import Settings
@@ -60,7 +60,7 @@ def offers(words: Sequence[str], incomplete: str) -> list[CompletionItem[str]]:
 def _words(written: Sequence[str]) -> Iterator[CompletionItem[str]]:
     helps = written[:1] == [HELP.name]
     named = written[1:] if helps else written  # behind "help" stands what stands at the beginning
-    if not named or (len(named) == 1 and named[0] in GROUPS):
+    if not named or (len(named) == 1 and beginning(named[0])):
         for each in beginning(named[0] if named else ""):
             if not helps or each is not HELP:
                 yield CompletionItem(each.name.split()[-1], help=each.summary)

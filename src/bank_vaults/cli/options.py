@@ -32,13 +32,17 @@ class Kind(Enum):
     SECRET = "secret"  # noqa: S105
 
 
-ROOT = frozenset({"init", "unseal", "configure", "status"})
+ROOT = frozenset({"init", "unseal", "configure", "plan", "status"})
 """The commands that work with a server and a key store. Their common flags are the global ones."""
 
 HSM = frozenset({"hsm list", "hsm doctor", "hsm prepare", "hsm objects", "hsm purge"})
 """The commands that work with a token itself."""
 
-EVERYWHERE = ROOT | HSM | {"template", "version", "completion"}
+EVERYWHERE = ROOT | HSM | {"configure policy", "template", "version", "completion"}
+
+_APPLYING = frozenset({"configure", "plan"})
+_DOCUMENTS = _APPLYING | {"configure policy"}
+"""The commands that read configuration files."""
 
 _STORES = ROOT | {"hsm doctor"}
 
@@ -186,8 +190,51 @@ OPTIONS: tuple[Option, ...] = (
     *_section(
         "Configuration",
         _list("vault-config-file", "configuration files to apply, in this order", "vault-config.yml"),
+        _text("state", "where digests of what was written are kept: a file, or kv:MOUNT/PATH"),
+        commands=_DOCUMENTS,
+    ),
+    *_section(
+        "Configuration",
         _boolean("fatal", "a configuration that fails ends the process"),
+        _boolean("plan", "show what would be done, and do nothing; as the command plan"),
+        _boolean("validate", "check the files, without a server"),
+        Option("drift-interval", Kind.DURATION, 0.0, "look again after this time; default never"),
+        _text("drift", "what is done about changes by others", "correct", choices=("correct", "report")),
         commands=frozenset({"configure"}),
+    ),
+    *_section(
+        "Configuration",
+        _path("plan-file", "with a plan: file to save it to; else the plan to apply exactly, or not at all"),
+        _integer("parallelism", "requests at the same time", 8),
+        _text(
+            "write-only-policy",
+            "when values are written that a server never shows",
+            "changed",
+            choices=("changed", "always", "create"),
+        ),
+        _list("purge-limit", "most deletions of a run, as 10 or as 20%; beyond that nothing is deleted"),
+        _list("purge-protect", "what is never deleted, as secrets/NAME or auth/approle; * is anything"),
+        _boolean("purge-keep-data", "do not delete mounts with something inside"),
+        commands=_APPLYING,
+    ),
+    *_section(
+        "Login",
+        _text(
+            "auth",
+            "how to log in to the server; default is the root token of the key store",
+            choices=("", "kubernetes", "approle", "cert", "token-file"),
+        ),
+        _text("auth-path", "path of the auth method; default is its name"),
+        _text("auth-role", "role to log in with, for kubernetes and cert"),
+        _path(
+            "auth-jwt-file",
+            "token of the service account, for kubernetes",
+            "/var/run/secrets/kubernetes.io/serviceaccount/token",
+        ),
+        _text("auth-role-id", "role id, for approle"),
+        _secret("auth-secret-id", "secret id, for approle"),
+        _path("auth-token-file", "file that a token is read from at each use"),
+        commands=_APPLYING,
     ),
     *_section(
         "Initialisation",
@@ -338,12 +385,12 @@ OPTIONS: tuple[Option, ...] = (
             "all that templates may read, as env:VAULT_* or file:/etc/tls",
         ),
         _list("template-deny", "what templates may not read or call, as env:*_KEY or function:file"),
-        commands=frozenset({"template", "configure"}),
+        commands=_DOCUMENTS | {"template"},
     ),
     *_section(
         "Output",
         _text("output", "form of the output", "table", choices=("table", "json")),
-        commands=HSM | {"status", "version"},
+        commands=HSM | {"configure", "plan", "status", "version"},
     ),
     *_section(
         "Output",

@@ -10,13 +10,12 @@ import stat
 from collections.abc import Iterator
 
 from bank_vaults.cli.errors import UsageError
+from bank_vaults.cli.reading import register_secret, template_policy
 from bank_vaults.domain.exitcodes import ExitCode
-from bank_vaults.domain.secrets import Secret
 from bank_vaults.domain.settings import Settings
 from bank_vaults.keystores import atomic
 from bank_vaults.templating.errors import TemplateError
 from bank_vaults.templating.own.sources import Sources
-from bank_vaults.templating.policy import Policy, policy
 from bank_vaults.templating.render import render
 
 log = logging.getLogger(__name__)
@@ -24,9 +23,6 @@ log = logging.getLogger(__name__)
 _LOCAL_CONFIG = "VAULT_LOCAL_CONFIG"
 _LARGEST_TEMPLATE = 64 * 1024 * 1024
 _WRITTEN_IN_PLACE = ("/dev/", "/proc/")
-
-_secrets: list[Secret] = []
-"""What templates have read: masked in the log as long as it is here."""
 
 
 def run(settings: Settings) -> int:
@@ -47,19 +43,6 @@ def run(settings: Settings) -> int:
             log.error(str(failure))
             return ExitCode.FAILURE
     return ExitCode.OK
-
-
-def template_policy(settings: Settings) -> Policy:
-    """The policy that the flags make. Raises UsageError."""
-    try:
-        return policy(settings.items("template-allow"), settings.items("template-deny"))
-    except ValueError as error:
-        raise UsageError(str(error)) from None
-
-
-def register_secret(text: str) -> None:
-    """Mask a text in everything that this process logs from now on."""
-    _secrets.append(Secret(text.encode("utf-8", "surrogateescape")))
 
 
 def parse_pair(text: str) -> tuple[str, str]:

@@ -66,6 +66,6 @@ class SavedPlan:
         """Raises MovedError where the plan is another one."""
         if plan.fingerprint(self._memory.digest) != self._fingerprint:
             raise MovedError(
-                f"the plan in {self._path} is not what would be done now: files or server have changed since; "
-                "make a new plan and look at it"
+                f"the plan in {self._path} is not what would be done now: files or server have changed "
+                "since; make a new plan and look at it"
             )

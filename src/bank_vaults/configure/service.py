@@ -21,6 +21,7 @@ from bank_vaults.configure.library import Library
 from bank_vaults.configure.memory import Memory
 from bank_vaults.configure.model import Identity, Wanted
 from bank_vaults.configure.passes import RUN_ERRORS, Passes, Report
+from bank_vaults.configure.plan import Plan
 from bank_vaults.configure.report import counts
 from bank_vaults.configure.watch import Watcher
 from bank_vaults.domain.durations import format_duration
@@ -57,6 +58,8 @@ class Manner(NamedTuple):
     drift_interval: float | None = None
     drift_correct: bool = True
     progress: Callable[[int, int], None] = lambda *_: None
+    tick: Callable[[], None] = lambda: None
+    """Called every few seconds as long as the work goes on."""
 
 
 class Service:
@@ -78,18 +81,19 @@ class Service:
 
     # -- once ------------------------------------------------------------------------------------------
 
-    def once(self) -> Report | None:
+    def once(self, check: Callable[[Plan], None] | None = None) -> Report | None:
         """Wait until the server is unsealed, and bring it to what the files say. None: asked to end.
 
-        What may succeed soon is tried again. Raises RUN_ERRORS.
+        What may succeed soon is tried again, but for a plan that has to pass a ``check``, which may raise.
+        Raises RUN_ERRORS.
         """
         self._tell_applying(self._library.files)
         if not self._wait_unsealed():
             return None
         for attempt in range(1, _ONCE_TRIES + 1):
-            last = attempt == _ONCE_TRIES
+            last = attempt == _ONCE_TRIES or check is not None
             try:
-                report = self._whole_pass()
+                report = self._whole_pass(check)
             except VaultError:
                 if last:
                     raise
@@ -127,10 +131,12 @@ class Service:
         log.info("vault is unsealed, configuring...")
         return True
 
-    def _whole_pass(self) -> Report:
+    def _whole_pass(self, check: Callable[[Plan], None] | None = None) -> Report:
         """Everything there is. Raises RUN_ERRORS."""
         union = self._library.union()
         with self._passes.look(union.configuration, purge=union.complete) as look:
+            if check is not None:
+                check(look.plan)
             report = self._passes.carry_out(look, lambda: self._stop.requested, self._progress)
             digests = self._digests(look.wanted)
         self._applied = {} if report.failed or not union.complete else digests
@@ -138,6 +144,7 @@ class Service:
 
     def _progress(self, done: int, of: int) -> None:
         self._metrics.cycle(self._passes.address)  # so that a long pass is not taken for a hanging one
+        self._manner.tick()
         self._manner.progress(done, of)
 
     # -- for ever --------------------------------------------------------------------------------------
@@ -160,6 +167,7 @@ class Service:
                     return ExitCode.FAILURE
                 next_at = time.monotonic() + pause
             self._metrics.cycle(self._passes.address)
+            self._manner.tick()
             pause = min(next_at - time.monotonic(), watcher.pause())
             self._stop.wait(max(0.0, pause), watcher)
         return ExitCode.OK
@@ -235,7 +243,7 @@ class Service:
             log.info(f"applying config file: {file}")
 
     def _quick_pass(self) -> None:
-        """Only what is described in another way than when everything was last as wanted. Raises RUN_ERRORS."""
+        """Only what is described in another way than when everything was as wanted. Raises RUN_ERRORS."""
         if not self._applied:
             return
         union = self._library.union()

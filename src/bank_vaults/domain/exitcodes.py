@@ -13,6 +13,8 @@ class ExitCode(IntEnum):
     """Anything without a number of its own; for ``status``: the server does not answer."""
     SEALED = 2
     """The server is sealed (``status``), or still sealed (``unseal --once``)."""
+    CHANGES = 2
+    """Something is to be done (``plan``)."""
     NOT_INITIALISED = 3
     """The server is not initialised (``status``, ``unseal --once``)."""
     USAGE = 64

@@ -80,6 +80,8 @@ def _configure(seen: ConfigureObservation) -> Iterator[Metric]:
     successful, failed = float(seen.successful), float(seen.failed)
     yield GaugeMetricFamily("vault_config_successful", "Configurations applied since the start", successful)
     yield GaugeMetricFamily("vault_config_failed", "Configurations failed since the start", failed)
+    if seen == ConfigureObservation():
+        return
     objects = GaugeMetricFamily(
         "bank_vaults_configure_objects",
         "Objects of the last pass over the configuration",

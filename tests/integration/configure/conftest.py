@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.support.binaries import ServerKind
+from tests.support.configured import Place
 from tests.support.configuring import Applier
 from tests.support.servers import Server, initialise, unseal
 
@@ -19,3 +21,12 @@ def applier(server_kind: ServerKind) -> Iterator[Applier]:
         keys = initialise(server)
         unseal(server, keys)
         yield Applier(server, keys.root_token)
+
+
+@pytest.fixture
+def place(server_kind: ServerKind, tmp_path: Path) -> Iterator[Place]:
+    """A fresh server of each kind with its keys on disk, for the real command."""
+    config = "unsafe_allow_api_audit_creation = true" if server_kind.flavour == "openbao" else ""
+    listener = {"disable_unauthed_generate_root_endpoints": False} if server_kind.flavour == "openbao" else {}
+    with Server(server_kind, config=config, listener=listener) as server:
+        yield Place(server, tmp_path)

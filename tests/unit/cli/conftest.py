@@ -58,7 +58,7 @@ def _clean_process() -> Iterator[None]:
 
 @pytest.fixture
 def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
-    """Run a command line. The bodies of init, unseal, status and configure are ``body``."""
+    """Run a command line. The bodies of commands on servers are ``body``."""
 
     def run(
         *arguments: str,
@@ -79,7 +79,7 @@ def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
             return fake
 
         with monkeypatch.context() as patch:
-            for name in ("init", "unseal", "status", "configure"):
+            for name in ("init", "unseal", "status", "configure", "configure.policy", "plan"):
                 patch.setitem(sys.modules, f"bank_vaults.cli.{name}", module(name))
             for name, value in (env or {}).items():
                 patch.setenv(name, value)

@@ -301,10 +301,10 @@ def test_main_and_template_are_the_console_scripts(
     assert "the template 'a' cannot be read: No such file or directory" in capsys.readouterr().err
 
 
-def test_configure_checks_its_flags_and_says_that_it_is_not_built() -> None:
-    done = program("configure", "--vault-config-file", "a.yml", "--fatal")
+def test_configure_says_which_file_it_cannot_read() -> None:
+    done = program("configure", "--vault-config-file", "a.yml", "--once")
     assert done.returncode == ExitCode.FAILURE
-    assert done.stderr == "Error: configure is not built yet\n"
+    assert "error parsing vault config file: a.yml: the file cannot be read" in done.stderr
 
 
 def test_template_and_store_have_modes_of_their_own(cli: Cli) -> None:

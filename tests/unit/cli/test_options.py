@@ -66,6 +66,28 @@ ROOT_DEFAULTS: dict[str, Value] = {
     "file-path": "",
 }
 
+_APPLYING: dict[str, Value] = {
+    "vault-config-file": ("vault-config.yml",),
+    "state": "",
+    "plan-file": "",
+    "parallelism": 8,
+    "write-only-policy": "changed",
+    "purge-limit": (),
+    "purge-protect": (),
+    "purge-keep-data": False,
+    "auth": "",
+    "auth-path": "",
+    "auth-role": "",
+    "auth-jwt-file": "/var/run/secrets/kubernetes.io/serviceaccount/token",
+    "auth-role-id": "",
+    "auth-secret-id": None,
+    "auth-token-file": "",
+    "template-mode": "text",
+    "template-allow": (),
+    "template-deny": (),
+    "output": "table",
+}
+
 OWN_DEFAULTS: dict[str, dict[str, Value]] = {
     "init": {"init-root-token": None},
     "unseal": {
@@ -85,12 +107,14 @@ OWN_DEFAULTS: dict[str, dict[str, Value]] = {
         "metrics-address": ":9091",
         "disable-metrics": False,
     },
+    "plan": _APPLYING,
     "configure": {
-        "vault-config-file": ("vault-config.yml",),
+        **_APPLYING,
         "fatal": False,
-        "template-mode": "text",
-        "template-allow": (),
-        "template-deny": (),
+        "plan": False,
+        "validate": False,
+        "drift-interval": 0.0,
+        "drift": "correct",
         "unseal-period": 5.0,
         "metrics-address": ":9091",
         "disable-metrics": False,
@@ -138,7 +162,7 @@ def test_every_flag_belongs_to_commands_that_exist() -> None:
     assert {command for option in OPTIONS for command in option.commands} == set(COMMANDS)
 
 
-@pytest.mark.parametrize("command", ["version", "completion", *sorted(HSM)])
+@pytest.mark.parametrize("command", ["configure policy", "version", "completion", *sorted(HSM)])
 def test_the_other_commands_accept_the_global_flags_as_well(command: str) -> None:
     assert ROOT_DEFAULTS.keys() <= {option.name for option in COMMANDS[command].options}
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bank_vaults.cli import template
+from bank_vaults.cli import reading, template
 from bank_vaults.domain.exitcodes import ExitCode
 from bank_vaults.telemetry.logs import redact
 from tests.unit.cli.conftest import Cli
@@ -23,7 +23,7 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     old = os.umask(0o077)
     yield
     os.umask(old)
-    template._secrets.clear()
+    reading._secrets.clear()
 
 
 @pytest.fixture

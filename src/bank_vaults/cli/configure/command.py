@@ -1,0 +1,188 @@
+"""The work of ``bank-vaults configure`` and ``bank-vaults plan``."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import time
+
+from bank_vaults.cli.configure import parts
+from bank_vaults.cli.errors import UsageError
+from bank_vaults.cli.output import coloured, complain, say
+from bank_vaults.configure import assembly, planfile, report
+from bank_vaults.configure.accessors import MARK
+from bank_vaults.configure.memory import Memory
+from bank_vaults.configure.passes import RUN_ERRORS, MovedError, Report
+from bank_vaults.configure.sections.refused import Refused
+from bank_vaults.configure.server import Server
+from bank_vaults.configure.service import Manner, Service
+from bank_vaults.configure.watch import Watcher
+from bank_vaults.domain.exitcodes import ExitCode
+from bank_vaults.domain.settings import Settings
+from bank_vaults.keystores.base import StoreError
+from bank_vaults.telemetry.endpoints import Endpoints, parse_address
+from bank_vaults.telemetry.health import Health, cycle_limit
+from bank_vaults.telemetry.logs import redact
+from bank_vaults.telemetry.metrics import Metrics
+from bank_vaults.telemetry.sdnotify import Notifier
+from bank_vaults.unsealer.stop import Stop
+
+log = logging.getLogger(__name__)
+
+
+def run(settings: Settings) -> int:
+    """One of the ways to configure, by the flags."""
+    if settings.flag("validate"):
+        return validate(settings)
+    if settings.flag("plan"):
+        return plan(settings)
+    return _apply(settings)
+
+
+def validate(settings: Settings) -> int:
+    """Every error of every file, without a server."""
+    files = parts.library(settings)
+    if not parts.loaded(files):
+        return ExitCode.FAILURE
+    configuration = files.union().configuration
+    wanted = assembly.wanted(configuration, Server(environment=os.environ), lambda _: "", Memory.empty())
+    # A placeholder may be of an auth method that no document has and the server has.
+    refused = [item for item in wanted if isinstance(item, Refused) and MARK not in item.reason]
+    for item in refused:
+        complain(redact(f"error: {item.place}: {item.identity}: {item.reason}"))
+    if refused:
+        return ExitCode.FAILURE
+    say(f"files: {len(files.files)}, objects: {len(wanted)}, no errors")
+    return ExitCode.OK
+
+
+def plan(settings: Settings) -> int:
+    """What would be done; 2 if that is something."""
+    files = parts.library(settings)
+    if not parts.loaded(files):
+        return ExitCode.FAILURE
+    try:
+        passes = parts.passes(settings)
+        union = files.union()
+        with passes.look(union.configuration, purge=union.complete) as look:
+            made = look.plan
+        if path := settings.text("plan-file"):
+            planfile.save(path, made)
+    except (*RUN_ERRORS, StoreError, planfile.PlanFileError) as error:
+        return _failed(error)
+    if settings.text("output") == "json":
+        say(redact(json.dumps(report.as_json(made), indent=2, default=str)))
+    else:
+        for line in report.lines(made, coloured):
+            say(redact(line))
+    return ExitCode.CHANGES if made.todo else ExitCode.OK
+
+
+def _apply(settings: Settings) -> int:
+    try:
+        parse_address(settings.text("metrics-address"))
+    except ValueError as error:
+        raise UsageError(f"--metrics-address: {error}") from None
+    saved = settings.text("plan-file")
+    if saved and not settings.flag("once"):
+        raise UsageError("--plan-file: a saved plan is applied with --once")
+    stop = Stop()
+    stop.catch_signals()
+    files = parts.library(settings)
+    watcher = None if settings.flag("once") else Watcher(files.files)
+    if not parts.loaded(files):
+        return ExitCode.FAILURE
+    try:
+        passes = parts.passes(settings)
+    except StoreError as error:
+        log.error(f"error creating kv store: {error}")
+        return error.exit_code
+    metrics = Metrics()
+    interval = settings.seconds("drift-interval")
+    manner = Manner(
+        period=settings.seconds("unseal-period"),
+        fatal=settings.flag("fatal"),
+        drift_interval=interval or None,
+        drift_correct=settings.text("drift") == "correct",
+        progress=_Progress() if sys.stderr is not None and sys.stderr.isatty() else lambda *_: None,
+    )
+    if watcher is None:
+        return _once(settings, Service(files, passes, stop, metrics, manner), stop, saved)
+    notifier = Notifier(os.environ)
+    service = Service(files, passes, stop, metrics, manner._replace(tick=notifier.watchdog))
+    return _serve(settings, service, watcher, metrics, passes.address, notifier)
+
+
+def _once(settings: Settings, service: Service, stop: Stop, saved: str) -> int:
+    try:
+        check = planfile.SavedPlan(saved).check if saved else None
+        done = service.once(check)
+    except (*RUN_ERRORS, MovedError, planfile.PlanFileError) as error:
+        log.error(f"error configuring vault: {redact(str(error))}")
+        return ExitCode.FAILURE
+    if done is None or stop.signal:
+        return 128 + stop.signal
+    _show(settings, done)
+    if done.failed:
+        log.error(f"error configuring vault: {len(done.failed)} objects are not as wanted")
+        return ExitCode.FAILURE
+    log.info("successfully configured vault")
+    return ExitCode.OK
+
+
+def _show(settings: Settings, done: Report) -> None:
+    figures = (done.outcomes, done.seconds, done.reads, done.writes)
+    if settings.text("output") == "json":
+        say(redact(json.dumps(report.outcomes_as_json(*figures), indent=2)))
+    else:
+        for line in report.summary(*figures):
+            say(redact(line))
+
+
+def _serve(
+    settings: Settings, service: Service, watcher: Watcher, metrics: Metrics, address: str, notifier: Notifier
+) -> int:
+    health = Health(metrics)
+    health.register(address, cycle_limit(settings.seconds("unseal-period")))
+    endpoints = None
+    if not settings.flag("disable-metrics"):
+        endpoints = Endpoints(settings.text("metrics-address"), metrics, health)
+        try:
+            endpoints.start()
+        except OSError as error:
+            log.error(f"error starting the metrics exporter: {error}")
+            return ExitCode.FAILURE
+    try:
+        notifier.ready()
+        code = service.run(watcher)
+        notifier.stopping()
+        return code
+    finally:
+        watcher.close()
+        if endpoints is not None:
+            endpoints.stop()
+
+
+def _failed(error: Exception) -> int:
+    complain(redact(f"Error: {error}"))
+    return error.exit_code if isinstance(error, StoreError) else ExitCode.FAILURE
+
+
+class _Progress:
+    """One line on a terminal that tells how far a run is."""
+
+    _EVERY = 0.1
+
+    def __init__(self) -> None:
+        self._next = 0.0
+
+    def __call__(self, done: int, of: int) -> None:
+        """Told after each change."""
+        now = time.monotonic()
+        if now >= self._next or done == of:
+            self._next = now + self._EVERY
+            end = "\n" if done == of else ""
+            sys.stderr.write(f"\r{done} of {of} changes{end}")
+            sys.stderr.flush()

@@ -1,0 +1,104 @@
+"""From settings to the parts of ``configure``: files, state, passes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from bank_vaults.cli import wiring
+from bank_vaults.cli.configure.tokens import token_source
+from bank_vaults.cli.errors import UsageError
+from bank_vaults.cli.output import complain
+from bank_vaults.cli.reading import register_secret, template_policy
+from bank_vaults.configure.library import Library
+from bank_vaults.configure.model import WriteOnly
+from bank_vaults.configure.passes import Options, Passes
+from bank_vaults.configure.places import FilePlace, KvPlace
+from bank_vaults.configure.purging import Brakes, parse_limits
+from bank_vaults.configure.session import Session
+from bank_vaults.configure.state import Place
+from bank_vaults.domain.settings import Settings
+from bank_vaults.keystores.registry import open_store
+from bank_vaults.telemetry.logs import redact
+from bank_vaults.templating.own.sources import Sources
+from bank_vaults.vault.client import VaultClient
+from bank_vaults.vault.config import ClientConfig
+
+_MOST_PARALLEL = 256
+_STATE = "vault-configure-state"
+
+
+def library(settings: Settings) -> Library:
+    """The files that the flags name. Raises UsageError."""
+    allowed = template_policy(settings)
+
+    @contextmanager
+    def sources() -> Iterator[Sources]:
+        with Sources(os.environ, allowed, register_secret) as opened:
+            yield opened
+
+    return Library(settings.items("vault-config-file"), sources, settings.text("template-mode"))
+
+
+def passes(settings: Settings) -> Passes:
+    """Passes over the server of the environment. Raises UsageError, StoreError."""
+    parallelism = settings.integer("parallelism")
+    if not 1 <= parallelism <= _MOST_PARALLEL:
+        raise UsageError(f"--parallelism must be 1 to {_MOST_PARALLEL} [{parallelism}]")
+    try:
+        most, share = parse_limits(settings.items("purge-limit"))
+    except ValueError as error:
+        raise UsageError(f"--purge-limit: {error}") from None
+    (config,) = wiring.client_configs()
+    client = VaultClient(config)
+    options = Options(
+        place=place(settings, config),
+        parallelism=parallelism,
+        write_only=WriteOnly(settings.text("write-only-policy")),
+        brakes=Brakes(most, share, settings.items("purge-protect"), settings.flag("purge-keep-data")),
+        environment=os.environ,
+    )
+    if not settings.text("auth"):
+        wiring.store_opener(settings)
+    return Passes(client, token_source(settings, client, lambda: open_store(settings)), options)
+
+
+def place(settings: Settings, config: ClientConfig) -> Callable[[Callable[[], Session]], Place]:
+    """Where the state is. Raises UsageError."""
+    given = settings.text("state")
+    kind, colon, rest = given.partition(":")
+    if colon and kind == "kv":
+        mount, slash, name = rest.strip("/").partition("/")
+        if not mount or not slash or not name:
+            raise UsageError(f"--state: {given!r} is not of the form kv:MOUNT/PATH")
+        return lambda session: KvPlace(mount, name, session)
+    if colon and kind == "k8s":
+        raise UsageError("--state k8s: comes with the Kubernetes store, which this version does not have yet")
+    path = given or _default_path(settings, config)
+    return lambda _: FilePlace(path)
+
+
+def _default_path(settings: Settings, config: ClientConfig) -> str:
+    """Beside the keys where those are files; else the state directory, one file for each server."""
+    if settings.text("mode") == "file" and not settings.text("auth"):
+        return os.path.join(settings.text("file-path"), _STATE)
+    if found := os.environ.get("STATE_DIRECTORY"):
+        directory = found.partition(":")[0]
+    elif os.geteuid() == 0:
+        directory = "/var/lib/bank-vaults"
+    else:
+        home = os.path.join(os.environ.get("HOME", "/"), ".local/state")
+        directory = os.path.join(os.environ.get("XDG_STATE_HOME") or home, "bank-vaults")
+    server = hashlib.sha256(f"{config.address}\n{config.namespace}".encode()).hexdigest()[:16]
+    return os.path.join(directory, f"{_STATE}-{server}")
+
+
+def loaded(files: Library) -> bool:
+    """Load all files; what is wrong with them goes to stderr, all of it."""
+    files.load(files.files)
+    for error in files.broken.values():
+        for problem in error.problems:
+            complain(redact(f"error parsing vault config file: {problem}"))
+    return not files.broken
