@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Final, NamedTuple
 
 from bank_vaults.configure import assembly, purging
 from bank_vaults.configure import plan as plans
-from bank_vaults.configure.apply import Outcome, Tries, apply
+from bank_vaults.configure.apply import Outcome, Result, Tries, apply
 from bank_vaults.configure.config import Configuration, SecretKey
 from bank_vaults.configure.model import Identity, Wanted, WriteOnly
 from bank_vaults.configure.plan import Plan
@@ -78,9 +77,18 @@ class Report(NamedTuple):
         """Whether something failed that may succeed soon."""
         return any(outcome.transient for outcome in self.failed)
 
-    def counts(self) -> Counter[str]:
-        """How many objects had which result."""
-        return Counter(outcome.result.value for outcome in self.outcomes)
+    def followed_by(self, later: Report) -> Report:
+        """Both as one: of what the later pass found as wanted, this one tells how it came to be so."""
+        done = {each.change.identity: each for each in self.outcomes if each.result is Result.DONE}
+        return Report(
+            tuple(
+                done.get(each.change.identity, each) if each.result is Result.KEPT else each
+                for each in later.outcomes
+            ),
+            self.seconds + later.seconds,
+            self.reads + later.reads,
+            self.writes + later.writes,
+        )
 
 
 class Look(NamedTuple):

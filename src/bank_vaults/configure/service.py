@@ -74,7 +74,7 @@ class Service:
         self._metrics = metrics
         self._manner = manner
         self._digest = Memory.empty().digest
-        self._applied: dict[Identity, str] = {}
+        self._applied: dict[Identity, str] | None = None
         """Digests of all that is wanted, once a pass over everything has succeeded."""
         self._failures = 0
         self._hopeless: tuple[tuple[str, str], ...] = ()
@@ -139,7 +139,7 @@ class Service:
                 check(look.plan)
             report = self._passes.carry_out(look, lambda: self._stop.requested, self._progress)
             digests = self._digests(look.wanted)
-        self._applied = {} if report.failed or not union.complete else digests
+        self._applied = None if report.failed or not union.complete else digests
         return report
 
     def _progress(self, done: int, of: int) -> None:
@@ -180,8 +180,9 @@ class Service:
         try:
             if drifting and not self._manner.drift_correct:
                 return self._look_for_drift(), ()
-            self._quick_pass()
+            quick = self._quick_pass()
             report = self._whole_pass()
+            report = report if quick is None else quick.followed_by(report)
         except RUN_ERRORS as error:
             log.error(f"error configuring vault: {error}")
             return self._after_failure(pending or self._library.files, ()), pending or self._library.files
@@ -242,21 +243,22 @@ class Service:
         for file in files:
             log.info(f"applying config file: {file}")
 
-    def _quick_pass(self) -> None:
+    def _quick_pass(self) -> Report | None:
         """Only what is described in another way than when everything was as wanted. Raises RUN_ERRORS."""
-        if not self._applied:
-            return
+        applied = self._applied
+        if applied is None:
+            return None
         union = self._library.union()
 
         def different(wanted: tuple[Wanted, ...]) -> Collection[Identity]:
             return {
                 identity
                 for identity, digest in self._digests(wanted).items()
-                if self._applied.get(identity) != digest
+                if applied.get(identity) != digest
             }
 
         with self._passes.look(union.configuration, purge=False, only=different) as look:
-            self._passes.carry_out(look, lambda: self._stop.requested)
+            return self._passes.carry_out(look, lambda: self._stop.requested)
 
     def _digests(self, wanted: Iterable[Wanted]) -> dict[Identity, str]:
         """Of all but the places: an object that only stands on another line is the same."""

@@ -1,0 +1,222 @@
+"""``configure`` as a daemon on real servers: files that change, drift, trouble, the end."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.configured import Place
+from tests.support.faultproxy import Delay, FaultProxy, Status
+from tests.support.program import eventually
+from tests.support.servers import unseal, wait_active
+
+
+def policies(*names: str, text: str = "a") -> Mapping[str, Any]:
+    rules = f'path "{text}/*" {{\n  capabilities = ["read"]\n}}\n'
+    return {"policies": [{"name": name, "rules": rules} for name in names]}
+
+
+def is_there(place: Place, name: str, text: str = "a") -> bool:
+    return f'"{text}/*"' in ((place.shown(f"sys/policies/acl/{name}") or {}).get("policy") or "")
+
+
+def test_the_log_lines_and_metrics_of_the_original(place: Place) -> None:
+    place.write("")
+    with place.daemon(metrics=True) as program:
+        program.wait_for("successfully configured vault")
+        for line in (
+            f"applying config file: {place.file}",
+            "vault is unsealed, configuring...",
+            f"watching directory for changes: {place.file.parent}",
+        ):
+            assert line in program.log()
+        eventually(lambda: program.samples().get("vault_config_successful") == 1, "counted")
+        place.write(policies("one"))
+        program.wait_for(f"file has changed: {place.file}")
+        eventually(lambda: is_there(place, "one"), "applied")
+        eventually(lambda: program.samples()["vault_config_successful"] == 2, "counted")
+        samples = program.samples()
+        assert samples["vault_config_failed"] == 0
+        assert samples['bank_vaults_configure_objects{result="created",section="policies"}'] == 1
+        assert samples["bank_vaults_configure_writes_total"] == 1
+        assert program.get("/readyz")[0] == 200
+        assert program.stop() == 0
+
+
+@pytest.mark.parametrize("removed", [0, 1, 2])
+def test_the_contract_of_the_original_end_to_end(place: Place, removed: int) -> None:
+    """A file that is empty first, is filled, and loses one entry of each section, wherever it stands."""
+
+    def document(names: list[str]) -> Mapping[str, Any]:
+        return {
+            "purgeUnmanagedConfig": {"enabled": True},
+            "audit": [
+                {"type": "file", "path": f"audit_{name}", "options": {"file_path": "/dev/null"}}
+                for name in names
+            ],
+            "auth": [{"type": "approle", "path": "kept"}]
+            + [
+                {"type": "userpass" if name == "bar" else "approle", "path": f"auth_{name}"} for name in names
+            ],
+            "groups": [{"name": f"group_{name}", "type": "external"} for name in names],
+            "group-aliases": [
+                {"name": f"alias_{name}", "mountpath": "kept", "group": f"group_{name}"} for name in names
+            ],
+            **policies(*(f"policy_{name}" for name in names)),
+            "secrets": [{"path": "passwords/v2", "type": "kv", "options": {"version": 2}}]
+            + [{"path": f"secret_{name}", "type": "ssh" if name == "bar" else "kv"} for name in names],
+            "startupSecrets": [
+                {"type": "kv", "path": f"passwords/v2/data/{name}", "data": {"data": {"secret": name}}}
+                for name in names
+            ],
+        }
+
+    place.write("")
+    names = ["foo", "bar", "baz"]
+    with place.daemon() as program:
+        program.wait_for("successfully configured vault")
+        place.write(document(names))
+        eventually(lambda: place.shown("passwords/v2/data/baz") is not None, "filled")
+        program.wait_for("successfully configured vault", times=2)
+        assert {f"audit_{name}/" for name in names} <= place.mounts("audit").keys()
+        assert (place.mounts("auth")["auth_bar/"], place.mounts()["secret_bar/"]) == ("userpass", "ssh")
+        gone = names.pop(removed)
+        place.write(document(names))
+        begun = time.monotonic()
+        eventually(lambda: f"secret_{gone}/" not in place.mounts(), "purged")
+        assert time.monotonic() - begun < 3
+        program.wait_for("successfully configured vault", times=3)
+        assert f"audit_{gone}/" not in place.mounts("audit")
+        assert f"auth_{gone}/" not in place.mounts("auth")
+        assert place.shown(f"sys/policies/acl/policy_{gone}") is None
+        assert place.shown(f"identity/group/name/group_{gone}") is None
+        infos = (place.shown("identity/group-alias/id?list=true") or {}).get("key_info") or {}
+        assert {each["name"] for each in infos.values()} == {f"alias_{name}" for name in names}
+        assert place.shown(f"passwords/v2/data/{gone}") is not None  # data are never purged
+
+
+def test_k15_replaced_and_swapped_files_are_applied(place: Place, tmp_path: Path) -> None:
+    volume = tmp_path / "volume"
+    (volume / "..v1").mkdir(parents=True)
+    (volume / "..data").symlink_to("..v1")
+    (volume / "c.yml").symlink_to("..data/c.yml")
+    place.write(policies("swapped"), volume / "..v1" / "c.yml")
+    place.write(policies("replaced"))
+    with place.daemon(files=(place.file, volume / "c.yml")) as program:
+        program.wait_for("successfully configured vault")
+        place.write(policies("replaced", text="b"), tmp_path / "new")
+        os.rename(tmp_path / "new", place.file)
+        eventually(lambda: is_there(place, "replaced", "b"), "replaced", 2)
+        shutil.copytree(volume / "..v1", volume / "..v2")
+        place.write(policies("swapped", text="b"), volume / "..v2" / "c.yml")
+        (volume / "..tmp").symlink_to("..v2")
+        os.rename(volume / "..tmp", volume / "..data")
+        eventually(lambda: is_there(place, "swapped", "b"), "swapped", 2)
+
+
+def test_k15_the_newest_version_wins_over_one_that_is_still_retried(place: Place) -> None:
+    place.write(policies("one"))
+    with FaultProxy(place.server) as proxy:
+        proxy.on("PUT", "sys/policies/acl/one", Status(400), times=1)
+        with place.daemon(address=proxy.address) as program:
+            program.wait_for("Failed applying configuration file: .* , sleeping for 500ms")
+            place.write(policies("one", text="b"))
+            eventually(lambda: is_there(place, "one", "b"), "the newer one")
+            program.wait_for("successfully configured vault")
+            time.sleep(0.8)
+            assert is_there(place, "one", "b")
+
+
+def test_a_broken_file_keeps_the_last_good_version_and_is_told(place: Place) -> None:
+    place.write({"purgeUnmanagedConfig": {"enabled": True}, **policies("one")})
+    with place.daemon(metrics=True) as program:
+        program.wait_for("successfully configured vault")
+        place.write("policies: [{nmae: two")
+        program.wait_for("its last good version stays in force")
+        eventually(lambda: program.get("/readyz")[0] == 503, "not ready")
+        assert str(place.file) in program.get("/readyz")[1]
+        assert program.get("/healthz")[0] == 200
+        samples = program.samples()
+        assert samples["vault_config_failed"] == 1
+        assert samples[f'bank_vaults_configure_broken_file{{file="{place.file}"}}'] == 1
+        assert is_there(place, "one")
+        place.write(policies("one", "two"))
+        eventually(lambda: is_there(place, "two"), "mended")
+        eventually(lambda: program.get("/readyz")[0] == 200, "ready")
+
+
+def test_k22_drift_is_found_and_corrected_or_only_told(place: Place) -> None:
+    place.write(policies("one"))
+    changed = {"policy": 'path "other" { capabilities = ["read"] }'}
+    with place.daemon("--drift-interval=300ms", metrics=True) as program:
+        program.wait_for("successfully configured vault")
+        place.call("PUT", "sys/policies/acl/one", changed)
+        program.wait_for("an object was not as wanted, and is corrected")
+        assert is_there(place, "one")
+    with place.daemon("--drift-interval=300ms", "--drift=report", metrics=True) as program:
+        program.wait_for("successfully configured vault")
+        place.call("PUT", "sys/policies/acl/one", changed)
+        program.wait_for("is left so")
+        eventually(lambda: program.samples().get("bank_vaults_configure_drift_objects") == 1, "counted")
+        assert not is_there(place, "one")
+        place.write(policies("one", "two"))
+        eventually(lambda: is_there(place, "one") and is_there(place, "two"), "a new file is applied")
+
+
+def test_a_sealed_server_is_waited_for(place: Place) -> None:
+    place.write(policies("one"))
+    place.call("PUT", "sys/seal")
+    with place.daemon("--unseal-period=100ms") as program:
+        program.wait_for(r"vault is sealed, waiting 100ms before trying again\.\.\.", times=2)
+        unseal(place.server, place.keys)
+        wait_active(place.server)
+        program.wait_for("successfully configured vault")
+        place.server.stop()
+        place.write(policies("two"))
+        program.wait_for("error checking if vault is sealed")
+        assert program.stop() == 0
+
+
+def test_failures_are_tried_again_with_the_pauses_of_the_original_or_end_the_process(place: Place) -> None:
+    place.write(policies("one"))
+    with FaultProxy(place.server) as proxy:
+        proxy.on("PUT", "sys/policies/acl/one", Status(400), times=None)
+        with place.daemon(address=proxy.address) as program:
+            for pause in ("500ms", "1s", "2s"):
+                program.wait_for(f"Failed applying configuration file: {place.file} , sleeping for {pause} ")
+            proxy.heal()
+            program.wait_for("successfully configured vault")
+        place.write(policies("one", text="b"))
+        proxy.on("PUT", "sys/policies/acl/one", Status(400), times=None)
+        with place.daemon("--fatal", address=proxy.address) as program:
+            assert program.wait().code == 1
+            assert "error configuring vault: " in program.log()
+
+
+def test_the_end_waits_for_what_runs_and_no_longer(place: Place) -> None:
+    place.write(policies(*(f"p{number}" for number in range(40))))
+    with FaultProxy(place.server) as proxy:
+        proxy.on("PUT", "sys/policies/acl/*", Delay(0.3), times=None)
+        with place.daemon("--parallelism=4", address=proxy.address) as program:
+            proxy.wait_for("PUT", "sys/policies/acl/*", 4)
+            begun = time.monotonic()
+            program.signal(signal.SIGTERM)
+            done = program.wait()
+            assert (done.code, time.monotonic() - begun < 3) == (0, True), done.log
+        sent = proxy.count("PUT", "sys/policies/acl/*")
+    assert 4 <= sent < 40
+    assert sum(is_there(place, f"p{number}") for number in range(40)) == sent
+
+
+def test_a_file_that_cannot_be_used_at_the_start_ends_it(place: Place) -> None:
+    place.write("policies: [")
+    with place.daemon() as program:
+        assert program.wait().code == 1
+        assert "error parsing vault config file: " in program.log()

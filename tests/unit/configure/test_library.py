@@ -1,0 +1,77 @@
+"""What of the files is used while some of them are broken, and what is kept of them."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from bank_vaults.configure.config import Named
+from bank_vaults.configure.library import Library
+from bank_vaults.templating.own.sources import Sources
+
+
+@contextmanager
+def sources() -> Iterator[Sources]:
+    with Sources({}) as opened:
+        yield opened
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[Path]:
+    found = [tmp_path / "a.yml", tmp_path / "b.yml"]
+    found[0].write_text("policies: [{name: one, rules: '# of a'}, {name: both, rules: '# of a'}]")
+    found[1].write_text("policies: [{name: both, rules: '# of b'}]")
+    return found
+
+
+def rules(library: Library) -> tuple[dict[str, str], bool]:
+    union = library.union()
+    return {policy.name: policy.rules for policy in union.configuration.policies}, union.complete
+
+
+def test_the_later_file_has_the_element(files: list[Path]) -> None:
+    assert rules(Library(map(str, files), sources, "text")) == ({"one": "# of a", "both": "# of b"}, True)
+
+
+def test_a_broken_file_keeps_its_last_good_version_until_it_is_applied(files: list[Path]) -> None:
+    library = Library(map(str, files), sources, "text")
+    library.union()
+    files[1].write_text("policies: [")
+    assert library.load([str(files[1])]) == ()
+    assert rules(library) == ({"one": "# of a", "both": "# of b"}, False)
+    files[1].write_text("")
+    assert library.load([str(files[1])]) == (str(files[1]),)
+    assert rules(library) == ({"one": "# of a", "both": "# of a"}, True)
+
+
+def test_after_that_its_objects_are_left_as_they_are(files: list[Path]) -> None:
+    library = Library(map(str, files), sources, "text")
+    library.union()
+    library.let_go()
+    files[1].write_text("policies: [")
+    library.load([str(files[1])])
+    assert rules(library) == ({"one": "# of a"}, False)
+    assert str(files[1]) in library.broken
+
+
+def test_k28_no_document_stays_in_memory_once_it_is_applied(files: list[Path]) -> None:
+    files[0].write_text("auth: [{type: userpass, users: [{username: u, password: a-secret-of-k28}]}]")
+    library = Library(map(str, files), sources, "text")
+    library.union()
+
+    def holders() -> int:
+        gc.collect()
+        return sum(
+            1
+            for each in gc.get_objects()
+            if type(each) is Named and each.body.get("password") == "a-secret-of-k28"
+        )
+
+    assert holders()
+    library.let_go()
+    assert holders() == 0
+    assert library.union().complete
