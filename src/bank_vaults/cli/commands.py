@@ -76,7 +76,7 @@ COMMANDS = {
             "Brings the server to what the files say, writing only what is different, then watches the "
             "files. With --once it ends with 0 if everything is as wanted, and with 1 if not. --plan shows "
             "what would be done (see the command plan), --validate checks the files without a server, and "
-            "the command configure policy prints the policy that they need. docs/configure.md tells the rest.",
+            "configure policy prints the policy that they need. docs/configure.md tells the rest.",
             (
                 "bank-vaults configure --vault-config-file policies.yml --vault-config-file auth.yml --once",
                 "bank-vaults configure --vault-config-file vault.yml --drift-interval 5m",
