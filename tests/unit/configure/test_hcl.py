@@ -74,3 +74,14 @@ def test_no_text_is_too_strange(text: str) -> None:
     fault = check(text)
     assert fault is None or fault.line >= 1
     assert same_text(text, text)
+
+
+USUAL = 'path "a" {\n  capabilities = ["read", "list"]\n}\n'
+
+
+@pytest.mark.parametrize("position", range(len(USUAL)))
+def test_the_quick_look_at_usual_policies_finds_no_fault_less(position: int) -> None:
+    missing = USUAL[:position] + USUAL[position + 1 :]
+    # With a comment behind it is read in the slow way.
+    assert (check(missing) is None) == (check(missing + "# end") is None)
+    assert (check(USUAL + missing) is None) == (check(USUAL + missing + "# end") is None)

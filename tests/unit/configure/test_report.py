@@ -1,0 +1,155 @@
+"""Plans and results can be read, and show no secret."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bank_vaults.configure import planfile, report
+from bank_vaults.configure.apply import Outcome, Result
+from bank_vaults.configure.model import (
+    Action,
+    Change,
+    Difference,
+    Identity,
+    Joined,
+    Place,
+    Reference,
+    Request,
+    Stage,
+)
+from bank_vaults.configure.passes import MovedError, Report
+from bank_vaults.configure.plan import Plan
+
+PLACE = Place("f.yml", 3, 5)
+
+
+def change(
+    name: str, action: Action, *differences: Difference, contents: int = 0, section: str = "auth"
+) -> Change:
+    request = Request("PUT", f"auth/x/{name}", {"password": "s3cr3t"})
+    made = Change(Identity(section, "role", name), action, "because", PLACE, differences, (request,))
+    return made._replace(contents=contents)
+
+
+PLAN = Plan(
+    (
+        change("new", Action.CREATE, Difference("ttl", None, "1h"), Difference("password", None, "s3cr3t")),
+        change("old", Action.UPDATE, Difference("ttl", 1, 2), Difference("hash", "s3cr3t", "t", secret=True)),
+        change(
+            "text",
+            Action.UPDATE,
+            Difference("policy", "a\nb\nc", Joined(("a\nB ", Reference("accessor", "p")))),
+        ),
+        change("long", Action.UPDATE, Difference("list", [], ["x" * 200])),
+        change("gone", Action.DELETE, contents=12),
+        change("no", Action.REFUSED),
+        change("same", Action.KEEP),
+        change("spared", Action.KEEP)._replace(stage=Stage.PURGE, reason="it is protected"),
+    )
+)
+
+
+def test_a_plan_is_readable_and_shows_no_secret() -> None:
+    text = "\n".join(report.lines(PLAN))
+    assert "s3cr3t" not in text
+    for line in (
+        "+ auth role new: because  (f.yml:3:5)",
+        '    ttl: "1h"',
+        "    password: (secret)",
+        "    ttl: 1 -> 2",
+        "    hash: (secret)",
+        "      -b",
+        "      +B <accessor of p>",
+        "- auth role gone: because, 12 objects inside  (f.yml:3:5)",
+        "! auth role no: because  (f.yml:3:5)",
+        "  auth role spared: it is protected",
+        "plan: 1 to create, 3 to change, 1 to delete, 1 refused, 2 as wanted",
+    ):
+        assert line in text.splitlines()
+    assert max(map(len, text.splitlines())) < 130
+
+
+def test_signs_are_coloured_where_colours_are_wanted() -> None:
+    text = "\n".join(report.lines(PLAN, lambda text, colour: f"<{colour}>{text}"))
+    assert "<green>+ auth role new" in text
+    assert "<red>- auth role gone" in text
+
+
+def test_a_plan_for_programs_has_everything_but_secrets() -> None:
+    written = report.as_json(PLAN)
+    text = json.dumps(written)
+    assert "s3cr3t" not in text
+    assert [each["action"] for each in written["changes"]] == [
+        "create",
+        "update",
+        "update",
+        "update",
+        "delete",
+        "refused",
+    ]
+    assert written["changes"][0]["place"] == {"file": "f.yml", "line": 3, "column": 5}
+    assert written["changes"][0]["requests"] == [{"method": "PUT", "path": "auth/x/new"}]
+    assert written["changes"][1]["differences"][1] == {
+        "field": "hash",
+        "before": "(secret)",
+        "after": "(secret)",
+        "secret": True,
+    }
+    assert [each["name"] for each in written["spared"]] == ["spared"]
+    assert "nothing is wanted" in list(report.lines(Plan(())))[-1]
+
+
+OUTCOMES = (
+    Outcome(change("a", Action.CREATE), Result.DONE),
+    Outcome(change("b", Action.UPDATE), Result.DONE),
+    Outcome(change("c", Action.DELETE, section="secrets"), Result.DONE),
+    Outcome(change("d", Action.KEEP, section="secrets"), Result.KEPT),
+    Outcome(change("e", Action.CREATE, section="secrets"), Result.FAILED, "PUT e: 400: no"),
+)
+
+
+def test_the_summary_counts_by_section_and_tells_what_failed() -> None:
+    lines = list(report.summary(OUTCOMES, 1.234, 5, 4))
+    assert lines[0].split() == ["created", "changed", "deleted", "kept", "failed"]
+    assert lines[1].split() == ["auth", "1", "1", "0", "0", "0"]
+    assert lines[2].split() == ["secrets", "0", "0", "1", "1", "1"]
+    assert lines[3:] == ["failed: secrets role e: PUT e: 400: no", "5 objects, 5 reads, 4 writes, 1.23 s"]
+    written = report.outcomes_as_json(OUTCOMES, 1.234, 5, 4)
+    assert written["sections"]["secrets"] == {"deleted": 1, "kept": 1, "failed": 1}
+    assert written["failed"] == [{"object": "secrets role e", "result": "failed", "error": "PUT e: 400: no"}]
+
+
+def test_two_passes_are_told_as_one() -> None:
+    later = Report((Outcome(change("a", Action.KEEP), Result.KEPT), OUTCOMES[4]), 1.0, 2, 3)
+    whole = Report(OUTCOMES[:1], 0.5, 1, 1).followed_by(later)
+    assert whole == Report((OUTCOMES[0], OUTCOMES[4]), 1.5, 3, 4)
+    assert whole.failed == (OUTCOMES[4],)
+
+
+def test_a_saved_plan_is_that_plan_only(tmp_path: Path) -> None:
+    path = tmp_path / "plan.json"
+    planfile.save(str(path), PLAN)
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert "s3cr3t" not in path.read_text()
+    planfile.SavedPlan(str(path)).check(PLAN)
+    request = Request("PUT", "auth/x/new", {"password": "another"})
+    other = Plan((PLAN.changes[0]._replace(requests=(request,)), *PLAN.changes[1:]))
+    with pytest.raises(MovedError, match="make a new plan"):
+        planfile.SavedPlan(str(path)).check(other)
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[]", "{}", '{"bank-vaults-plan": 9}', '{"bank-vaults-plan": 1, "key": 1}']
+)
+def test_what_is_no_saved_plan_is_refused(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "plan.json"
+    path.write_text(content)
+    with pytest.raises(planfile.PlanFileError, match="is no plan"):
+        planfile.SavedPlan(str(path))
+    with pytest.raises(planfile.PlanFileError, match="cannot be read"):
+        planfile.SavedPlan(str(tmp_path / "absent"))
+    with pytest.raises(planfile.PlanFileError, match="cannot be written"):
+        planfile.save(str(tmp_path / "absent" / "plan"), PLAN)
