@@ -45,6 +45,8 @@ class ClientConfig(NamedTuple):
     rate_limit: tuple[float, int] | None = None
     srv_lookup: bool = False
     disable_redirects: bool = False
+    most_idle: int = 8
+    """Connections that are kept for later calls: as many as there are calls at the same time."""
 
 
 class _Variables:

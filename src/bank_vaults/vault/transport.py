@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from bank_vaults.vault.tls import Tls
 
 _IDLE_SECONDS = 90.0  # as Go's transport: firewalls forget silent connections
-_MAX_IDLE = 8
 
 
 class Transport:
@@ -59,7 +58,7 @@ class Transport:
         connection.reused = True
         with self._lock:
             kept = self._idle.setdefault(endpoint, [])
-            if not self._closed and len(kept) < _MAX_IDLE:
+            if not self._closed and len(kept) < self._config.most_idle:
                 kept.append(connection)
                 return
         connection.close()

@@ -52,7 +52,7 @@ def passes(settings: Settings) -> Passes:
     except ValueError as error:
         raise UsageError(f"--purge-limit: {error}") from None
     (config,) = wiring.client_configs()
-    client = VaultClient(config)
+    client = VaultClient(config._replace(most_idle=max(config.most_idle, parallelism)))
     options = Options(
         place=place(settings, config),
         parallelism=parallelism,
