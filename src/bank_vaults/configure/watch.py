@@ -86,6 +86,8 @@ class Watcher:
                 swapped = seen.target != self._seen[file].target
                 self._seen[file] = seen
                 self._due[file] = now if swapped else now + _QUIET
+                if swapped:
+                    self._watch()
         # Also where no difference shows: two changes may be closer together than the clock of files ticks.
         for file, path in self._files.items():
             if path in finished or self._seen[file].target in finished:
