@@ -116,21 +116,16 @@ def write(path: str, content: bytes, mode: int) -> None:
         if old and (old.st_uid, old.st_gid) != (os.geteuid(), os.getegid()):
             owner = old.st_uid, old.st_gid
         try:
-            _replace(target, content, mode, owner)
+            atomic.replace(target, content, mode, owner)
         except PermissionError:
             if owner is None:
                 raise
-            _replace(target, content, mode, None)
+            atomic.replace(target, content, mode)
             log.warning("owner and group of a file could not be kept", extra={"fields": {"file": path}})
     except (OSError, ValueError) as error:
         raise WorkError(
             f"the file {path!r} cannot be written: {_reason(error)}{_hint(path, error)}"
         ) from None
-
-
-def _replace(target: str, content: bytes, mode: int, owner: tuple[int, int] | None) -> None:
-    with atomic.written(os.path.dirname(target), content, mode, owner) as temporary:
-        os.rename(temporary, target)
 
 
 def _stat(path: str) -> os.stat_result | None:

@@ -45,20 +45,17 @@ class FilePlace:
 
     def exchange(self, change: Exchange) -> None:
         """See Place."""
-        directory, name = os.path.split(self.path)
+        directory = os.path.dirname(self.path)
         with _explained(lambda error: self._failed("write", error)):
             os.makedirs(directory, mode=0o700, exist_ok=True)
-            with self._locked(directory), atomic.written(directory, change(self.read())) as temporary:
-                os.rename(temporary, os.path.join(directory, name))
+            with self._locked(directory):
+                atomic.replace(self.path, change(self.read()))
 
     def keep_aside(self, value: bytes) -> str:
         """See Place."""
         aside = f"{self.path}.unusable"
-        with (
-            _explained(lambda error: self._failed("keep aside", error)),
-            atomic.written(os.path.dirname(self.path), value) as temporary,
-        ):
-            os.rename(temporary, aside)
+        with _explained(lambda error: self._failed("keep aside", error)):
+            atomic.replace(aside, value)
         return aside
 
     @contextlib.contextmanager

@@ -34,12 +34,9 @@ def save(path: str, plan: Plan) -> None:
         "fingerprint": plan.fingerprint(key.digest),
         **as_json(plan),
     }
-    target = os.path.realpath(path)
+    text = json.dumps(content, indent=2, default=str) + "\n"
     try:
-        with atomic.written(
-            os.path.dirname(target), json.dumps(content, indent=2, default=str).encode() + b"\n"
-        ) as temporary:
-            os.rename(temporary, target)
+        atomic.replace(os.path.realpath(path), text.encode())
     except OSError as error:
         raise PlanFileError(f"the plan cannot be written to {path}: {error.strerror or error}") from None
 

@@ -39,6 +39,12 @@ def written(
             os.unlink(temporary)
 
 
+def replace(path: str, content: bytes, mode: int = 0o600, owner: tuple[int, int] | None = None) -> None:
+    """Make the file at ``path`` this one, or leave what is there; see ``written``. Raises OSError."""
+    with written(os.path.dirname(path), content, mode, owner) as temporary:
+        os.rename(temporary, path)
+
+
 def sync(directory: str) -> None:
     """Make the names in a directory durable. Raises OSError."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
