@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, Final
 
@@ -78,19 +78,24 @@ def _elements(
     if element is None:
         return None
     made = []
-    for number, item in values.numbered(found):
-        at = (*path, number)
-        if item.value is None:
-            reporter.warning(item.line, item.column, at, "there is nothing in this item")
-            continue
-        if not isinstance(item.value, dict):
-            values.unexpected(item, "a map", at, reporter)
-            continue
+    for item, at in _maps(found, path, reporter):
         known = len(reporter.problems)
         given = decoded(item, element, at, reporter)
         if len(reporter.problems) == known:
             made.append((given, reporter.place(item.line, item.column), at))
     return made
+
+
+def _maps(found: Located, path: Path, reporter: Reporter) -> Iterator[tuple[Located, Path]]:
+    """The maps in a list and their paths; of what is no map it is told why."""
+    for number, item in values.numbered(found):
+        at = (*path, number)
+        if item.value is None:
+            reporter.warning(item.line, item.column, at, "there is nothing in this item")
+        elif not isinstance(item.value, dict):
+            values.unexpected(item, "a map", at, reporter)
+        else:
+            yield item, at
 
 
 def _items(found: Located, field: Field, path: Path, reporter: Reporter) -> tuple[Named, ...] | None:
@@ -128,14 +133,7 @@ def _listed(
     found: Located, keys: Sequence[str], path: Path, reporter: Reporter, *, required: bool
 ) -> tuple[Named, ...]:
     made = []
-    for number, item in values.numbered(found):
-        at = (*path, number)
-        if item.value is None:
-            reporter.warning(item.line, item.column, at, "there is nothing in this item")
-            continue
-        if not isinstance(item.value, dict):
-            values.unexpected(item, "a map", at, reporter)
-            continue
+    for item, at in _maps(found, path, reporter):
         known = len(reporter.problems)
         key = next((key for key in keys if _is_given(item.value.get(key))), None)
         name = values.name(item.value[key], (*at, key), reporter) if key else None

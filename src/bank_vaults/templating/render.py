@@ -6,8 +6,8 @@ from typing import Final
 
 from bank_vaults.templating import own, template
 from bank_vaults.templating.own.sources import Sources
+from bank_vaults.templating.template import DELIMITERS
 
-DELIMITERS: Final = ("${", "}")
 TEXT: Final = "text"
 SCALAR: Final = "scalar"
 
