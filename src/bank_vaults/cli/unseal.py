@@ -5,12 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from bank_vaults.cli import wiring
-from bank_vaults.cli.errors import UsageError
+from bank_vaults.cli import serving, wiring
 from bank_vaults.domain.exitcodes import ExitCode
 from bank_vaults.domain.settings import Settings
 from bank_vaults.keystores.base import KeyStore, StoreError
-from bank_vaults.telemetry.endpoints import Endpoints, parse_address
 from bank_vaults.telemetry.health import Health
 from bank_vaults.telemetry.metrics import Metrics
 from bank_vaults.unsealer.loop import ServerLoop
@@ -23,10 +21,7 @@ log = logging.getLogger(__name__)
 
 def run(settings: Settings) -> int:
     """Run until a signal, or one round with ``--once``."""
-    try:
-        parse_address(settings.text("metrics-address"))
-    except ValueError as error:
-        raise UsageError(f"--metrics-address: {error}") from None
+    serving.check_address(settings)
     configs = wiring.client_configs(settings.items("server-addr"))
     try:
         opener = wiring.store_opener(settings)
@@ -56,17 +51,8 @@ def _serve(
     """From the first fork to the end of the last thread."""
     health = Health(metrics)
     servers = wiring.servers(settings, configs, opener, metrics, unseals=True)
-    endpoints = None
-    if not settings.flag("disable-metrics") and not settings.flag("once"):
-        endpoints = Endpoints(settings.text("metrics-address"), metrics, health)
-        try:
-            endpoints.start()
-        except OSError as error:
-            log.error(f"error starting the metrics exporter: {error}")
+    with serving.served(settings, metrics, health) as served:
+        if not served:
             return ExitCode.FAILURE
-    try:
         loops = [ServerLoop(server, opener, metrics, stop) for server in servers]
         return Supervisor(loops, stop, health).run(once=settings.flag("once"))
-    finally:
-        if endpoints is not None:
-            endpoints.stop()

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 
+from bank_vaults.domain import directories
 from bank_vaults.domain.secrets import Secret
 from bank_vaults.domain.settings import Settings
 from bank_vaults.hsm import modules, uri
@@ -209,20 +210,9 @@ def _pin_from(source: str) -> Secret:
 def state_directory(given: str, environ: Mapping[str, str]) -> str:
     """Where refused PINs are remembered over restarts; made if it is missing.
 
-    ``--hsm-state-dir``, else STATE_DIRECTORY of systemd, else bank-vaults in the user's state directory
-    (XDG), for root /var/lib. A directory that cannot be made shows at its use.
+    ``--hsm-state-dir``, else that of all programs. A directory that cannot be made shows at its use.
     """
-    if given:
-        path = given
-    elif found := environ.get("STATE_DIRECTORY"):
-        path = found.partition(":")[0]
-    elif os.geteuid() == 0:
-        path = "/var/lib/bank-vaults"
-    else:
-        home = environ.get("HOME", "/")
-        path = os.path.join(
-            environ.get("XDG_STATE_HOME") or os.path.join(home, ".local/state"), "bank-vaults"
-        )
+    path = given or directories.state_directory(environ, superuser=os.geteuid() == 0)
     with suppress(OSError):
         os.makedirs(path, mode=0o700, exist_ok=True)
     return path

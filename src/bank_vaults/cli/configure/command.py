@@ -8,21 +8,19 @@ import os
 import sys
 import time
 
+from bank_vaults.cli import serving
 from bank_vaults.cli.configure import parts
 from bank_vaults.cli.errors import UsageError
 from bank_vaults.cli.output import coloured, complain, say
-from bank_vaults.configure import assembly, planfile, report
+from bank_vaults.configure import planfile, report
 from bank_vaults.configure.accessors import MARK
-from bank_vaults.configure.memory import Memory
 from bank_vaults.configure.passes import RUN_ERRORS, MovedError, Report
 from bank_vaults.configure.sections.refused import Refused
-from bank_vaults.configure.server import Server
 from bank_vaults.configure.service import Manner, Service
 from bank_vaults.configure.watch import Watcher
 from bank_vaults.domain.exitcodes import ExitCode
 from bank_vaults.domain.settings import Settings
 from bank_vaults.keystores.base import StoreError
-from bank_vaults.telemetry.endpoints import Endpoints, parse_address
 from bank_vaults.telemetry.health import Health, cycle_limit
 from bank_vaults.telemetry.logs import redact
 from bank_vaults.telemetry.metrics import Metrics
@@ -47,7 +45,7 @@ def validate(settings: Settings) -> int:
     if not parts.loaded(files):
         return ExitCode.FAILURE
     configuration = files.union().configuration
-    wanted = assembly.wanted(configuration, Server(environment=os.environ), lambda _: "", Memory.empty())
+    wanted = parts.wanted_of_no_server(configuration)
     # A placeholder may be of an auth method that no document has and the server has.
     refused = [item for item in wanted if isinstance(item, Refused) and MARK not in item.reason]
     for item in refused:
@@ -81,10 +79,7 @@ def plan(settings: Settings) -> int:
 
 
 def _apply(settings: Settings) -> int:
-    try:
-        parse_address(settings.text("metrics-address"))
-    except ValueError as error:
-        raise UsageError(f"--metrics-address: {error}") from None
+    serving.check_address(settings)
     saved = settings.text("plan-file")
     if saved and not settings.flag("once"):
         raise UsageError("--plan-file: a saved plan is applied with --once")
@@ -146,23 +141,16 @@ def _serve(
 ) -> int:
     health = Health(metrics)
     health.register(address, cycle_limit(settings.seconds("unseal-period")))
-    endpoints = None
-    if not settings.flag("disable-metrics"):
-        endpoints = Endpoints(settings.text("metrics-address"), metrics, health)
-        try:
-            endpoints.start()
-        except OSError as error:
-            log.error(f"error starting the metrics exporter: {error}")
+    with serving.served(settings, metrics, health) as served:
+        if not served:
             return ExitCode.FAILURE
-    try:
-        notifier.ready()
-        code = service.run(watcher)
-        notifier.stopping()
-        return code
-    finally:
-        watcher.close()
-        if endpoints is not None:
-            endpoints.stop()
+        try:
+            notifier.ready()
+            code = service.run(watcher)
+            notifier.stopping()
+            return code
+        finally:
+            watcher.close()
 
 
 def _failed(error: Exception) -> int:

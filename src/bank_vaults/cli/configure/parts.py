@@ -12,13 +12,18 @@ from bank_vaults.cli.configure.tokens import token_source
 from bank_vaults.cli.errors import UsageError
 from bank_vaults.cli.output import complain
 from bank_vaults.cli.reading import register_secret, template_policy
+from bank_vaults.configure import assembly
+from bank_vaults.configure.config import Configuration
 from bank_vaults.configure.library import Library
-from bank_vaults.configure.model import WriteOnly
+from bank_vaults.configure.memory import Memory
+from bank_vaults.configure.model import Wanted, WriteOnly
 from bank_vaults.configure.passes import Options, Passes
 from bank_vaults.configure.places import FilePlace, KvPlace
 from bank_vaults.configure.purging import Brakes, parse_limits
+from bank_vaults.configure.server import Server
 from bank_vaults.configure.session import Session
 from bank_vaults.configure.state import Place
+from bank_vaults.domain.directories import state_directory
 from bank_vaults.domain.settings import Settings
 from bank_vaults.keystores.registry import open_store
 from bank_vaults.telemetry.logs import redact
@@ -84,15 +89,14 @@ def _default_path(settings: Settings, config: ClientConfig) -> str:
     """Beside the keys where those are files; else the state directory, one file for each server."""
     if settings.text("mode") == "file" and not settings.text("auth"):
         return os.path.join(settings.text("file-path"), _STATE)
-    if found := os.environ.get("STATE_DIRECTORY"):
-        directory = found.partition(":")[0]
-    elif os.geteuid() == 0:
-        directory = "/var/lib/bank-vaults"
-    else:
-        home = os.path.join(os.environ.get("HOME", "/"), ".local/state")
-        directory = os.path.join(os.environ.get("XDG_STATE_HOME") or home, "bank-vaults")
+    directory = state_directory(os.environ, superuser=os.geteuid() == 0)
     server = hashlib.sha256(f"{config.address}\n{config.namespace}".encode()).hexdigest()[:16]
     return os.path.join(directory, f"{_STATE}-{server}")
+
+
+def wanted_of_no_server(configuration: Configuration) -> tuple[Wanted, ...]:
+    """What files want of a server of which nothing is known, without the Secrets of Kubernetes."""
+    return assembly.wanted(configuration, Server(environment=os.environ), lambda _: "", Memory.empty())
 
 
 def loaded(files: Library) -> bool:
