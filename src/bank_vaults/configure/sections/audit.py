@@ -23,6 +23,7 @@ from bank_vaults.configure.model import (
     Stage,
     Wanted,
 )
+from bank_vaults.configure.sections import steps
 from bank_vaults.configure.sections.refused import Refused, unfit
 from bank_vaults.configure.server import Server, listing
 
@@ -42,6 +43,7 @@ class Device(NamedTuple):
     options: Mapping[str, str]
     local: bool | None
     stage: int = Stage.AUDIT
+    needs: frozenset[Identity] = frozenset()
 
     @property
     def reads(self) -> tuple[str, ...]:
@@ -53,7 +55,7 @@ class Device(NamedTuple):
         del record, context
         found = shown(LIST)
         if found.problem:
-            return self._change(Action.REFUSED, f"{LIST} cannot be read: {found.problem}")
+            return steps.change(self, Action.REFUSED, f"{LIST} cannot be read: {found.problem}")
         entry = (found.fields or {}).get(f"{self.identity.name}/")
         if not isinstance(entry, Mapping):
             return self._create()
@@ -66,7 +68,8 @@ class Device(NamedTuple):
             "options": dict(self.options),
             "local": bool(self.local),
         }
-        return self._change(
+        return steps.change(
+            self,
             Action.CREATE,
             "it is not there",
             *(Difference(name, None, value) for name, value in body.items()),
@@ -86,18 +89,18 @@ class Device(NamedTuple):
         ]
         if different:
             names = ", ".join(each.field for each in different)
-            return self._change(
+            return steps.change(
+                self,
                 Action.REFUSED,
                 f"{names} of an audit device cannot be changed: give the new one another path, or disable "
                 "the old one first",
                 *different,
             )
         if self.description is not None and self.description != entry.get("description"):
-            return self._change(Action.KEEP, "as wanted but for its description, which cannot be changed")
-        return self._change(Action.KEEP, "as wanted")
-
-    def _change(self, action: Action, reason: str, *differences: Difference) -> Change:
-        return Change(self.identity, action, reason, self.place, differences, stage=self.stage)
+            return steps.change(
+                self, Action.KEEP, "as wanted but for its description, which cannot be changed"
+            )
+        return steps.change(self, Action.KEEP, "as wanted")
 
 
 def wanted(configuration: Configuration, server: Server) -> tuple[Wanted, ...]:
@@ -127,12 +130,11 @@ def unmanaged(configuration: Configuration, shown: Callable[[str], Shown]) -> tu
     managed = {audit.path for audit in configuration.audit}
     paths = {key.rstrip("/"): str(entry.get("type", "")) for key, entry in listing(shown, LIST).items()}
     return tuple(
-        Change(
+        steps.deletion(
             Identity("audit", "device", path),
-            Action.DELETE,
+            f"{LIST}/{path}",
             f"no document has it ({kind})",
-            requests=(Request("DELETE", f"{LIST}/{path}", forgives=_OF_THE_SERVER),),
-            stage=Stage.PURGE,
+            forgives=_OF_THE_SERVER,
         )
         for path, kind in paths.items()
         if path not in managed

@@ -13,9 +13,9 @@ from typing import Any, Final
 from bank_vaults.configure.config import Auth, Configuration, Named
 from bank_vaults.configure.model import Change, Identity, Place, Shown, Stage, Wanted
 from bank_vaults.configure.secrecy import secret_names
-from bank_vaults.configure.sections import mount, within
 from bank_vaults.configure.sections.item import Item
 from bank_vaults.configure.sections.mount import NOTHING, Mount
+from bank_vaults.configure.sections.purge import MountPurge
 from bank_vaults.configure.sections.refused import Refused, unfit
 from bank_vaults.configure.sections.within import Inside
 from bank_vaults.configure.server import AUTH, Server
@@ -209,29 +209,18 @@ def _identity(auth: Auth) -> Identity:
 
 
 def listings(configuration: Configuration) -> tuple[str, ...]:
-    """What has to be read for ``details`` and ``unmanaged``."""
-    purge = configuration.purge
-    if not purge.covers("auth"):
-        return ()
-    inside = within.listings(insides(configuration)) if purge.within else ()
-    return (*mount.reads_of_deletions(AUTH), *inside)
+    """See MountPurge."""
+    return _purge(configuration).listings()
 
 
 def details(configuration: Configuration, shown: Callable[[str], Shown]) -> tuple[str, ...]:
-    """What has to be read for ``unmanaged`` once the listings are known. Raises UnreadableError."""
-    doomed = _doomed(configuration, shown)
-    return tuple(path for change in doomed for path in mount.contents_reads(change, shown))
+    """See MountPurge."""
+    return _purge(configuration).details(shown)
 
 
 def unmanaged(configuration: Configuration, shown: Callable[[str], Shown]) -> tuple[Change, ...]:
-    """Deletions of auth methods that no document has, never of ``token``; where it is asked for, also of what
-    is inside the others. Raises UnreadableError.
-    """
-    doomed = tuple(mount.with_contents(change, shown) for change in _doomed(configuration, shown))
-    purge = configuration.purge
-    if not (purge.covers("auth") and purge.within):
-        return doomed
-    return (*doomed, *within.unmanaged(insides(configuration), shown))
+    """See MountPurge."""
+    return _purge(configuration).unmanaged(shown)
 
 
 def insides(configuration: Configuration) -> tuple[Inside, ...]:
@@ -246,7 +235,6 @@ def insides(configuration: Configuration) -> tuple[Inside, ...]:
     return tuple(Inside("auth", kind, root, frozenset(names)) for (kind, root), names in found.items())
 
 
-def _doomed(configuration: Configuration, shown: Callable[[str], Shown]) -> tuple[Change, ...]:
-    if not configuration.purge.covers("auth"):
-        return ()
-    return mount.unmanaged("auth", AUTH, {auth.path for auth in configuration.auth}, shown)
+def _purge(configuration: Configuration) -> MountPurge:
+    paths = frozenset(auth.path for auth in configuration.auth)
+    return MountPurge("auth", AUTH, paths, configuration.purge, lambda: insides(configuration))

@@ -35,6 +35,7 @@ from bank_vaults.configure.model import (
     Stage,
     Wanted,
 )
+from bank_vaults.configure.sections import steps
 from bank_vaults.configure.sections.kv import TYPES, Engine, engine_of
 from bank_vaults.configure.server import MOUNTS
 
@@ -118,17 +119,18 @@ class Once(NamedTuple):
         if record is not None and there is not False:
             return self._remembered(record, problem)
         if there:
-            return self._change(Action.KEEP, "it is there, and is made only once")
+            return steps.change(self, Action.KEEP, "it is there, and is made only once")
         if there is None and self.hesitant:
-            return self._change(
+            return steps.change(
+                self,
                 Action.REFUSED,
                 f"it is made only once, and the server does not show whether it is there ({problem})",
             )
         if fault or (saving is not None and (fault := _occupied(saving, shown))):
-            return self._change(Action.REFUSED, f"save_to: {fault}")
+            return steps.change(self, Action.REFUSED, f"save_to: {fault}")
         now = context.digest(self.fields)
         reason = "it is not there" if there is False else f"nothing is remembered of it ({problem})"
-        return self._change(Action.CREATE, reason + (f"; {self.note}" if self.note else ""))._replace(
+        return steps.change(self, Action.CREATE, reason + (f"; {self.note}" if self.note else ""))._replace(
             differences=tuple(
                 Difference(name, None, value, name in self.secret) for name, value in self.fields.items()
             ),
@@ -140,7 +142,8 @@ class Once(NamedTuple):
 
     def _remembered(self, record: Record, problem: str) -> Change:
         if GENERATING in record.done and self.save_to:
-            return self._change(
+            return steps.change(
+                self,
                 Action.REFUSED,
                 "it was generated in a run that ended before the answer had come, so there is nothing to "
                 f"save to {self.save_to}: delete it on the server to have another one, or give no save_to",
@@ -150,7 +153,7 @@ class Once(NamedTuple):
             if problem
             else "it is there, and is made only once"
         )
-        return self._change(Action.KEEP, why)._replace(record=record)
+        return steps.change(self, Action.KEEP, why)._replace(record=record)
 
     def _saving(self, shown: Callable[[str], Shown]) -> tuple[Saving | None, str]:
         """Where the answer goes, or why it cannot go there."""
@@ -158,9 +161,6 @@ class Once(NamedTuple):
 
     def _after(self, context: Context) -> Record:
         return Record(context.digest(self.fields), done=(GENERATED,))
-
-    def _change(self, action: Action, reason: str) -> Change:
-        return Change(self.identity, action, reason, self.place, stage=self.stage, needs=self.needs)
 
 
 class Delivery(NamedTuple):
@@ -222,7 +222,7 @@ def _delivery(
     after: Record,
 ) -> Change:
     """Saving of what an earlier run has generated, to where it was to go if ``save_to`` was taken away."""
-    change = Change(item.identity, Action.UPDATE, "", item.place, stage=item.stage, needs=item.needs)
+    change = steps.change(item, Action.UPDATE, "")
     saving = saving or pending.saving
     target = pending._replace(saving=saving)
     if fault:

@@ -21,6 +21,7 @@ from bank_vaults.configure.model import (
     Stage,
     Wanted,
 )
+from bank_vaults.configure.sections import steps
 from bank_vaults.configure.sections.item import change_of, judge
 from bank_vaults.configure.sections.refused import Refused, unfit
 from bank_vaults.configure.server import AUTH, Server, UnreadableError, keys, listing
@@ -53,15 +54,12 @@ class IdentityGroup(NamedTuple):
         found = shown(path)
         now = (found.fields or {}).get("type")
         if now and now != self.fields["type"]:
-            return Change(
-                self.identity,
+            return steps.change(
+                self,
                 Action.REFUSED,
                 f"it is {now} on the server, which cannot be changed: remove or rename it first",
-                self.place,
-                (Difference("type", now, self.fields["type"]),),
-                stage=self.stage,
-                record=record,
-            )
+                Difference("type", now, self.fields["type"]),
+            )._replace(record=record)
         verdict = judge(self.fields, found, record, context)
         kept = verdict.action is Action.KEEP
         return change_of(self, verdict)._replace(
@@ -83,6 +81,11 @@ class GroupName(NamedTuple):
     stage: int = Stage.ALIASES
 
     @property
+    def needs(self) -> frozenset[Identity]:
+        """See Change."""
+        return frozenset({_mount_identity(self.mount), _group_identity(self.group)})
+
+    @property
     def reads(self) -> tuple[str, ...]:
         """See Wanted."""
         return (AUTH, ALIASES, _group(self.group))
@@ -93,19 +96,19 @@ class GroupName(NamedTuple):
         try:
             methods, aliases = listing(shown, AUTH), _infos(shown)
         except UnreadableError as error:
-            return self._change(Action.REFUSED, str(error))
+            return steps.change(self, Action.REFUSED, str(error))
         method, group = methods.get(f"{self.mount}/"), shown(_group(self.group))
         if method is None and _mount_identity(self.mount) not in self.managed:
-            return self._change(Action.REFUSED, f"there is no auth method at {self.mount}")
+            return steps.change(self, Action.REFUSED, f"there is no auth method at {self.mount}")
         if not group.there and _group_identity(self.group) not in self.managed:
             why = f"cannot be read: {group.problem}" if group.problem else "does not exist"
-            return self._change(Action.REFUSED, f"the group {self.group} {why}")
+            return steps.change(self, Action.REFUSED, f"the group {self.group} {why}")
         accessor = str(method.get("accessor")) if method else None
         number = str(group.fields.get("id")) if group.fields else None
         for key, info in aliases.items():
             if accessor and info.get("name") == self.name and info.get("mount_accessor") == accessor:
                 if number == info.get("canonical_id"):
-                    return self._change(Action.KEEP, "as wanted")
+                    return steps.change(self, Action.KEEP, "as wanted")
                 before = Difference("group", info.get("canonical_id"), self.group)
                 return self._write(Action.UPDATE, "it is of another group", f"/id/{key}", before)
         differences = tuple(Difference(each, None, value) for each, value in self._described().items())
@@ -121,18 +124,7 @@ class GroupName(NamedTuple):
             "canonical_id": Reference("group", self.group),
         }
         request = Request("PUT", f"identity/group-alias{where}", body)
-        return self._change(action, reason, *differences)._replace(requests=(request,))
-
-    def _change(self, action: Action, reason: str, *differences: Difference) -> Change:
-        return Change(
-            self.identity,
-            action,
-            reason,
-            self.place,
-            differences,
-            stage=self.stage,
-            needs=frozenset({_mount_identity(self.mount), _group_identity(self.group)}),
-        )
+        return steps.change(self, action, reason, *differences)._replace(requests=(request,))
 
 
 def wanted(configuration: Configuration, server: Server) -> tuple[Wanted, ...]:
@@ -193,7 +185,8 @@ def unmanaged(configuration: Configuration, shown: Callable[[str], Shown]) -> tu
             raise UnreadableError(_group(name), found.problem)
         kind = str((found.fields or {}).get("type", ""))
         if kind == "external" or (kind == "internal" and internal):
-            groups.append(_deletion(_group_identity(name), kind, _group(name)))
+            reason = f"no document has it ({kind})"
+            groups.append(steps.deletion(_group_identity(name), _group(name), reason))
     return (*groups, *_unmanaged_aliases(configuration, shown))
 
 
@@ -214,18 +207,8 @@ def _unmanaged_aliases(configuration: Configuration, shown: Callable[[str], Show
         name = str(info.get("name"))
         if (mount, name) not in managed:
             identity = Identity("group-aliases", "alias", f"{mount}/{name}")
-            changes.append(_deletion(identity, "", f"identity/group-alias/id/{key}"))
+            changes.append(steps.deletion(identity, f"identity/group-alias/id/{key}"))
     return tuple(changes)
-
-
-def _deletion(identity: Identity, kind: str, path: str) -> Change:
-    return Change(
-        identity,
-        Action.DELETE,
-        f"no document has it ({kind})" if kind else "no document has it",
-        requests=(Request("DELETE", path),),
-        stage=Stage.PURGE,
-    )
 
 
 def _infos(shown: Callable[[str], Shown]) -> Mapping[str, Mapping[str, Any]]:

@@ -23,6 +23,7 @@ from bank_vaults.configure.model import (
     Shown,
     WriteOnly,
 )
+from bank_vaults.configure.sections import steps
 
 
 class Item(NamedTuple):
@@ -99,19 +100,10 @@ def judge(
     return Verdict(Action.KEEP, "as wanted", (), record if known else None if exact else fresh)
 
 
-def change_of(item: Any, verdict: Verdict, secret: frozenset[str] = frozenset()) -> Change:
+def change_of(item: steps.Described, verdict: Verdict, secret: frozenset[str] = frozenset()) -> Change:
     """The change of an object with identity, place, stage and needs, as far as a verdict says it."""
     marked = tuple(each._replace(secret=each.secret or each.field in secret) for each in verdict.differences)
-    return Change(
-        item.identity,
-        verdict.action,
-        verdict.reason,
-        item.place,
-        marked,
-        stage=item.stage,
-        needs=item.needs,
-        record=verdict.record,
-    )
+    return steps.change(item, verdict.action, verdict.reason, *marked)._replace(record=verdict.record)
 
 
 def _unseen(names: tuple[str, ...]) -> tuple[Difference, ...]:

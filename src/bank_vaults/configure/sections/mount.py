@@ -24,6 +24,7 @@ from bank_vaults.configure.model import (
     Shown,
     Stage,
 )
+from bank_vaults.configure.sections import steps
 from bank_vaults.configure.server import AUTH, CATALOG, MOUNTS, listing, plugins
 
 Area = Literal["sys/auth", "sys/mounts"]
@@ -78,6 +79,11 @@ class Mount(NamedTuple):
     needs: frozenset[Identity] = frozenset()
 
     @property
+    def stage(self) -> int:
+        """Of everything but tuning."""
+        return self.stages[0]
+
+    @property
     def reads(self) -> tuple[str, ...]:
         """See Wanted."""
         return (self.area,)
@@ -86,7 +92,7 @@ class Mount(NamedTuple):
         """See Wanted."""
         found = shown(self.area)
         if found.problem:
-            return self._change(Action.REFUSED, f"{self.area} cannot be read: {found.problem}")
+            return steps.change(self, Action.REFUSED, f"{self.area} cannot be read: {found.problem}")
         entry = (found.fields or {}).get(self.path + "/")
         if not isinstance(entry, Mapping):
             return self._create(context)
@@ -110,7 +116,7 @@ class Mount(NamedTuple):
         if fields.get(_LOCKOUT):  # servers take it afterwards only
             requests.append(Request("POST", self._tuning, {_LOCKOUT: fields[_LOCKOUT]}))
         own = {name: value for name, value in body.items() if name not in ("config", "options")}
-        return self._change(Action.CREATE, "it is not there")._replace(
+        return steps.change(self, Action.CREATE, "it is not there")._replace(
             requests=tuple(requests),
             differences=tuple(Difference(name, None, value) for name, value in {**own, **fields}.items())
             + tuple(Difference(f"options.{name}", None, value) for name, value in options.items()),
@@ -122,7 +128,8 @@ class Mount(NamedTuple):
         _, options = self._wanted()
         wanted = self._type
         if entry.get("type") != wanted and {entry.get("type"), wanted} != {"kv", "generic"}:
-            return self._change(
+            return steps.change(
+                self,
                 Action.REFUSED,
                 f"a mount of type {entry.get('type')} is at {self.path} and {wanted} is wanted: what is "
                 "inside would be lost, so move or disable it first",
@@ -130,14 +137,16 @@ class Mount(NamedTuple):
             )
         for name, value in (("local", self.local), ("seal_wrap", self.seal_wrap)):
             if value is not None and value != bool(entry.get(name)):
-                return self._change(
+                return steps.change(
+                    self,
                     Action.REFUSED,
                     f"{name} of the mount at {self.path} cannot be changed while it exists",
                     Difference(name, entry.get(name), value),
                 )
         before = (entry.get("options") or {}).get("version")
         if wanted == "kv" and before == "2" and options.get("version", "2") != "2":
-            return self._change(
+            return steps.change(
+                self,
                 Action.REFUSED,
                 f"the kv engine at {self.path} has version 2 and cannot go back",
                 Difference("options.version", before, options["version"]),
@@ -163,7 +172,9 @@ class Mount(NamedTuple):
         if known and record is not None and record.shown == context.digest(entry):
             changed, changed_options = [], {}  # so much as the server takes of it
         if not changed and not changed_options:
-            return self._change(Action.KEEP, "as wanted")._replace(record=record if self._unsure else None)
+            return steps.change(self, Action.KEEP, "as wanted")._replace(
+                record=record if self._unsure else None
+            )
         body: dict[str, Any] = {name: _reset(name, fields[name], self.area) for name in changed}
         if changed_options:
             body["options"] = changed_options
@@ -173,7 +184,7 @@ class Mount(NamedTuple):
             for name, value in changed_options.items()
         ]
         names = ", ".join(each.field for each in differences)
-        return self._change(Action.UPDATE, f"{names} differ", *differences)._replace(
+        return steps.change(self, Action.UPDATE, f"{names} differ", *differences)._replace(
             requests=(Request("POST", self._tuning, body),),
             stage=self.stages[1],
             **self._remembered(context),
@@ -213,17 +224,6 @@ class Mount(NamedTuple):
         if not self._unsure:
             return {}
         return {"record": Record(self._digest(context)), "look": f"{self.area}/{self.path}"}
-
-    def _change(self, action: Action, reason: str, *differences: Difference) -> Change:
-        return Change(
-            self.identity,
-            action,
-            reason,
-            self.place,
-            differences,
-            stage=self.stages[0],
-            needs=self.needs,
-        )
 
 
 def _shown_field(name: str, config: Fields, entry: Fields) -> Any:
@@ -280,15 +280,8 @@ def unmanaged(
         path, kind = key.rstrip("/"), str(entry.get("type", ""))
         if path in managed or _is_built_in(area, path, entry, types):
             continue
-        changes.append(
-            Change(
-                Identity(section, "mount", path),
-                Action.DELETE,
-                f"no document has it ({kind})",
-                requests=(Request("DELETE", f"{area}/{path}"),),
-                stage=Stage.PURGE,
-            )
-        )
+        reason = f"no document has it ({kind})"
+        changes.append(steps.deletion(Identity(section, "mount", path), f"{area}/{path}", reason))
     return tuple(changes)
 
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from bank_vaults.configure.config import Configuration, Plugin
-from bank_vaults.configure.model import Action, Change, Identity, Request, Shown, Stage, Wanted
+from bank_vaults.configure.model import Change, Identity, Shown, Stage, Wanted
+from bank_vaults.configure.sections import steps
 from bank_vaults.configure.sections.item import Item
 from bank_vaults.configure.sections.refused import Refused, unfit
 from bank_vaults.configure.server import CATALOG, Server, plugins
@@ -71,12 +72,9 @@ def unmanaged(configuration: Configuration, shown: Callable[[str], Shown]) -> tu
     configuration of the server. Raises UnreadableError.
     """
     return tuple(
-        Change(
+        steps.deletion(
             Identity("plugins", "plugin", f"{kind}/{name}" + (f" {version}" if version else "")),
-            Action.DELETE,
-            "no document has it",
-            requests=(Request("DELETE", _path(kind, name, version)),),
-            stage=Stage.PURGE,
+            _path(kind, name, version),
         )
         for kind, name, version in _unmanaged(configuration, shown)
         if not (shown(_path(kind, name, version)).fields or {}).get("declarative")

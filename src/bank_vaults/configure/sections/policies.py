@@ -21,6 +21,7 @@ from bank_vaults.configure.model import (
     Stage,
     Wanted,
 )
+from bank_vaults.configure.sections import steps
 from bank_vaults.configure.sections.item import judge
 from bank_vaults.configure.sections.refused import Refused, unfit
 from bank_vaults.configure.server import AUTH, Server, accessors, keys
@@ -119,13 +120,7 @@ def unmanaged(configuration: Configuration, shown: Callable[[str], Shown]) -> tu
         return ()
     managed = BUILT_IN | {policy.name.lower() for policy in configuration.policies}
     return tuple(
-        Change(
-            Identity("policies", "policy", name),
-            Action.DELETE,
-            "no document has it",
-            requests=(Request("DELETE", f"sys/policies/acl/{name}"),),
-            stage=Stage.PURGE,
-        )
+        steps.deletion(Identity("policies", "policy", name), f"sys/policies/acl/{name}")
         for name in keys(shown, LIST)
         if name.lower() not in managed
     )

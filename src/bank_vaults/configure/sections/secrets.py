@@ -26,17 +26,11 @@ from bank_vaults.configure.model import (
     Wanted,
 )
 from bank_vaults.configure.secrecy import secret_names
-from bank_vaults.configure.sections import kv, within
+from bank_vaults.configure.sections import kv, steps, within
 from bank_vaults.configure.sections.generated import Existence, Once
 from bank_vaults.configure.sections.item import Item, change_of, judge
-from bank_vaults.configure.sections.mount import (
-    NOTHING,
-    Mount,
-    contents_reads,
-    reads_of_deletions,
-    with_contents,
-)
-from bank_vaults.configure.sections.mount import unmanaged as unmanaged_mounts
+from bank_vaults.configure.sections.mount import NOTHING, Mount
+from bank_vaults.configure.sections.purge import MountPurge
 from bank_vaults.configure.sections.refused import Refused, unfit
 from bank_vaults.configure.sections.rotation import Rotated, rotation_of
 from bank_vaults.configure.sections.transit import TransitKey
@@ -99,16 +93,7 @@ class EngineItem(NamedTuple):
         return change._replace(requests=(Request("PUT", item.path, item.fields, forgives),), look=path)
 
     def _refused(self, reason: str, record: Record | None) -> Change:
-        item = self.item
-        return Change(
-            item.identity,
-            Action.REFUSED,
-            reason,
-            item.place,
-            stage=item.stage,
-            needs=item.needs,
-            record=record,
-        )
+        return steps.change(self.item, Action.REFUSED, reason)._replace(record=record)
 
 
 def wanted(configuration: Configuration, server: Server) -> tuple[Wanted, ...]:
@@ -123,37 +108,23 @@ def wanted(configuration: Configuration, server: Server) -> tuple[Wanted, ...]:
 
 
 def listings(configuration: Configuration) -> tuple[str, ...]:
-    """What has to be read for ``unmanaged``."""
-    purge = configuration.purge
-    if not purge.covers("secrets"):
-        return ()
-    inside = within.listings(within.of_engines(configuration)) if purge.within else ()
-    return (*reads_of_deletions(MOUNTS), *inside)
+    """See MountPurge."""
+    return _purge(configuration).listings()
 
 
 def details(configuration: Configuration, shown: Callable[[str], Shown]) -> tuple[str, ...]:
-    """What has to be read for ``unmanaged`` once the listings are known. Raises UnreadableError."""
-    doomed = _doomed(configuration, shown)
-    return tuple(path for change in doomed for path in contents_reads(change, shown))
+    """See MountPurge."""
+    return _purge(configuration).details(shown)
 
 
 def unmanaged(configuration: Configuration, shown: Callable[[str], Shown]) -> tuple[Change, ...]:
-    """Deletions of engines that no document has, and where it is asked for, of what is inside the others.
-
-    Raises UnreadableError.
-    """
-    doomed = tuple(with_contents(change, shown) for change in _doomed(configuration, shown))
-    purge = configuration.purge
-    if not (purge.covers("secrets") and purge.within):
-        return doomed
-    return (*doomed, *within.unmanaged(within.of_engines(configuration), shown))
+    """See MountPurge."""
+    return _purge(configuration).unmanaged(shown)
 
 
-def _doomed(configuration: Configuration, shown: Callable[[str], Shown]) -> tuple[Change, ...]:
-    if not configuration.purge.covers("secrets"):
-        return ()
-    managed = {engine.path for engine in configuration.secrets}
-    return unmanaged_mounts("secrets", MOUNTS, managed, shown)
+def _purge(configuration: Configuration) -> MountPurge:
+    paths = frozenset(engine.path for engine in configuration.secrets)
+    return MountPurge("secrets", MOUNTS, paths, configuration.purge, lambda: within.of_engines(configuration))
 
 
 def mount_identity(path: str) -> Identity:

@@ -21,6 +21,7 @@ from bank_vaults.configure.model import (
     Stage,
     Wanted,
 )
+from bank_vaults.configure.sections import steps
 from bank_vaults.configure.sections.generated import Existence
 from bank_vaults.configure.sections.item import judge
 from bank_vaults.configure.sections.kv import Engine, engine_of, engines
@@ -130,7 +131,7 @@ class KvSecret(NamedTuple):
         engine = self._engine(shown)
         fault = self._fault(engine)
         if fault:
-            return self._change(Action.REFUSED, fault)
+            return steps.change(self, Action.REFUSED, fault)
         versioned = engine is None or engine.version == 2
         metadata = shown(self._metadata) if self._looks_at_metadata(engine) else ABSENT
         metadata_requests = self._metadata_requests(engine, metadata)
@@ -150,18 +151,19 @@ class KvSecret(NamedTuple):
     ) -> Change:
         if found.problem:
             verdict = judge({"data": self.data}, found, record, context)
-            return self._change(verdict.action, verdict.reason)._replace(record=verdict.record)
+            return steps.change(self, verdict.action, verdict.reason)._replace(record=verdict.record)
         fields = found.fields or {}
         current = fields.get("data") if versioned else found.fields
         version = _version(fields.get("metadata") if versioned else None) or _version(metadata.fields)
         if current is not None and _equal(self.data, current):
-            return self._change(Action.KEEP, "as wanted")
+            return steps.change(self, Action.KEEP, "as wanted")
         if self.create_only and (current is not None or version):
             why = "it is there, and is only created" if current is not None else "somebody has deleted it"
-            return self._change(Action.KEEP, why)
+            return steps.change(self, Action.KEEP, why)
         cas = self.options.get("cas")
         if cas is not None and str(cas) != str(version):
-            return self._change(
+            return steps.change(
+                self,
                 Action.KEEP,
                 f"it has version {version}, and options.cas says to write after version {cas} only",
             )
@@ -169,8 +171,8 @@ class KvSecret(NamedTuple):
         names = [name for name in (*self.data, *before) if not _equal(self.data.get(name), before.get(name))]
         changed = tuple(Difference(name, None, None, secret=True) for name in dict.fromkeys(names))
         if current is None:
-            return self._change(Action.CREATE, "it is not there")._replace(differences=changed)
-        return self._change(Action.UPDATE, "the data differ")._replace(differences=changed)
+            return steps.change(self, Action.CREATE, "it is not there")._replace(differences=changed)
+        return steps.change(self, Action.UPDATE, "the data differ")._replace(differences=changed)
 
     def _engine(self, shown: Callable[[str], Shown]) -> Engine | None:
         return self.engine or engine_of(self.path, (), shown(MOUNTS).fields)
@@ -214,9 +216,6 @@ class KvSecret(NamedTuple):
             return ()
         return (Request("PUT", self._metadata, {"max_versions": limit}),)
 
-    def _change(self, action: Action, reason: str) -> Change:
-        return Change(self.identity, action, reason, self.place, stage=self.stage, needs=self.needs)
-
     def __repr__(self) -> str:
         return f"KvSecret({self.path})"
 
@@ -259,9 +258,7 @@ class PkiBundle(NamedTuple):
                 else "the engine has another certificate"
             )
             action = Action.UPDATE
-        change = Change(
-            self.identity, action, why, self.place, stage=self.stage, needs=self.needs, record=now
-        )
+        change = steps.change(self, action, why)._replace(record=now)
         if action is Action.KEEP:
             return change._replace(record=record or now)
         request = Request("PUT", self.path, {"pem_bundle": self.bundle})

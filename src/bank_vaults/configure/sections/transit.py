@@ -18,6 +18,7 @@ from bank_vaults.configure.model import (
     Request,
     Shown,
 )
+from bank_vaults.configure.sections import steps
 
 _LATER: Final = frozenset({"min_decryption_version", "min_encryption_version", "deletion_allowed"})
 """Fields that are taken by the configuration of a key only."""
@@ -48,18 +49,18 @@ class TransitKey(NamedTuple):
         del record, context
         found = shown(self.path)
         if found.problem:
-            return self._change(Action.REFUSED, f"the key cannot be read ({found.problem})")
+            return steps.change(self, Action.REFUSED, f"the key cannot be read ({found.problem})")
         if found.fields is None:
             return self._create()
         changed = differences(self.fields, found.fields)
         fixed = [each.field for each in changed if not _can_change(each)]
         if fixed:
             reason = f"{', '.join(fixed)} of a key cannot be changed"
-            return self._change(Action.REFUSED, reason, changed)
+            return steps.change(self, Action.REFUSED, reason, *changed)
         if not changed:
-            return self._change(Action.KEEP, "as wanted")
+            return steps.change(self, Action.KEEP, "as wanted")
         body = {each.field: each.after for each in changed}
-        return self._change(Action.UPDATE, f"{', '.join(body)} differ", changed)._replace(
+        return steps.change(self, Action.UPDATE, f"{', '.join(body)} differ", *changed)._replace(
             requests=(Request("PUT", f"{self.path}/config", body),)
         )
 
@@ -70,12 +71,7 @@ class TransitKey(NamedTuple):
         if later:
             requests.append(Request("PUT", f"{self.path}/config", later))
         added = tuple(Difference(name, None, value) for name, value in self.fields.items())
-        return self._change(Action.CREATE, "it is not there", added)._replace(requests=tuple(requests))
-
-    def _change(self, action: Action, reason: str, differences: tuple[Difference, ...] = ()) -> Change:
-        return Change(
-            self.identity, action, reason, self.place, differences, stage=self.stage, needs=self.needs
-        )
+        return steps.change(self, Action.CREATE, "it is not there", *added)._replace(requests=tuple(requests))
 
 
 def _can_change(difference: Difference) -> bool:

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Final, NamedTuple
 
 from bank_vaults.configure.config import Configuration, Secrets
-from bank_vaults.configure.model import Action, Change, Identity, Request, Shown, Stage
-from bank_vaults.configure.sections import kv
+from bank_vaults.configure.model import Change, Identity, Shown
+from bank_vaults.configure.sections import kv, steps
 from bank_vaults.configure.server import UnreadableError
 
 _DATA: Final = frozenset({"keys", "key", "issuers", "issuer", "certs", "cert", "data", "metadata"})
@@ -55,13 +55,8 @@ def _unmanaged(inside: Inside, shown: Callable[[str], Shown]) -> Iterator[Change
     for name in (answer.fields or {}).get("keys") or ():
         if name.lower() in managed or name.endswith("/"):
             continue
-        yield Change(
-            Identity(inside.section, inside.kind, f"{inside.root}/{name}"),
-            Action.DELETE,
-            "no document has it",
-            requests=(Request("DELETE", f"{inside.root}/{name}"),),
-            stage=Stage.PURGE,
-        )
+        path = f"{inside.root}/{name}"
+        yield steps.deletion(Identity(inside.section, inside.kind, path), path)
 
 
 def of_engines(configuration: Configuration) -> tuple[Inside, ...]:
