@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
+import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -29,7 +29,15 @@ def missing() -> MissingBinary | None:
     """What is missing for it; excused where there is no Rust to build it with."""
     if module().exists():
         return None
-    return MissingBinary("kryoptic", "run scripts/setup, with cargo", excused=shutil.which("cargo") is None)
+    return MissingBinary("kryoptic", "run scripts/setup, with cargo", excused=not _has_rust())
+
+
+def _has_rust() -> bool:
+    """A cargo that only stands for a toolchain that is not there is none."""
+    try:
+        return subprocess.run(["cargo", "--version"], capture_output=True, timeout=30).returncode == 0
+    except FileNotFoundError:
+        return False
 
 
 def environment(directory: Path, count: int) -> Mapping[str, str]:
