@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 
 
@@ -12,5 +11,6 @@ def state_directory(environ: Mapping[str, str], *, superuser: bool) -> str:
         return found.partition(":")[0]
     if superuser:
         return "/var/lib/bank-vaults"
-    home = os.path.join(environ.get("HOME", "/"), ".local/state")
-    return os.path.join(environ.get("XDG_STATE_HOME") or home, "bank-vaults")
+    home = environ.get("HOME", "").rstrip("/")
+    kept = environ.get("XDG_STATE_HOME", "").rstrip("/") or f"{home}/.local/state"
+    return f"{kept}/bank-vaults"
