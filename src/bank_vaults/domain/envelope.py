@@ -115,6 +115,24 @@ def replaced(stored: bytes) -> int:
         return -1
 
 
+def origin(stored: bytes) -> str:
+    """Which initialisation a stored value is of, equal for all that belong together; empty: no envelope.
+
+    It begins with the identity of the initialisation, for people. The wrapped data key is part of it: whoever
+    knows the public key of the token can make a data key of his own and give it any identity.
+    """
+    try:
+        key = decode(stored).key
+    except EnvelopeError:
+        return ""
+    return f"{key.set_id.hex()}-{_header(key).hex()}"
+
+
+def shown(origin: str) -> str:
+    """An origin for people, as ``hsm objects`` shows it."""
+    return origin[:8]
+
+
 def associated_data(key: DataKey, name: str) -> bytes:
     """What the seal covers beside the value: the header and the name under which the value is stored."""
     return _header(key) + name.encode()

@@ -12,7 +12,7 @@ from __future__ import annotations
 import binascii
 import re
 from collections.abc import Iterator, Sequence
-from itertools import combinations, islice
+from itertools import chain, combinations, islice
 from typing import NamedTuple
 
 from bank_vaults.domain.secrets import Secret
@@ -27,10 +27,14 @@ class DamagedShareError(ValueError):
 
 
 class Share(NamedTuple):
-    """One well-formed share: ``number`` as in its stored name, ``value`` as hexadecimal text."""
+    """One well-formed share: ``number`` as in its stored name, ``value`` as hexadecimal text.
+
+    ``origin``: which initialisation it is of, empty where the store does not tell.
+    """
 
     number: int
     value: Secret
+    origin: str = ""
 
 
 class CandidateSet(NamedTuple):
@@ -45,7 +49,7 @@ class CandidateSet(NamedTuple):
     outliers: tuple[int, ...]
 
 
-def parse(number: int, stored: bytes) -> Share:
+def parse(number: int, stored: bytes, origin: str = "") -> Share:
     """Read a stored share: hexadecimal as we write it, or base64 as people copy it from ``operator init``.
 
     White space around it is forgiven. Raises DamagedShareError.
@@ -68,30 +72,43 @@ def parse(number: int, stored: bytes) -> Share:
         value = raw.hex()
     if not _SHORTEST <= length <= _LONGEST:
         raise DamagedShareError(f"it has {length} bytes, a share has {_SHORTEST} to {_LONGEST}")
-    return Share(number, Secret(value))
+    return Share(number, Secret(value), origin)
+
+
+def families(shares: Sequence[Share]) -> list[tuple[Share, ...]]:
+    """Shares that may belong together, the most first: of one origin, or of one that is not told."""
+    origins = dict.fromkeys(share.origin for share in shares if share.origin) or {"": None}
+    found = [tuple(share for share in shares if share.origin in ("", origin)) for origin in origins]
+    return sorted(found, key=lambda family: -len(family))
 
 
 def candidate_sets(shares: Sequence[Share], threshold: int) -> list[CandidateSet]:
     """All sets of ``threshold`` (from 1) shares worth trying, the best supported first.
 
-    Of sets that lie on one polynomial only the first is listed: the others would give the same key.
-    Looks at no more than the first 400 sets, which leave out any one share, and any two up to a
-    threshold of 26.
+    Never of two origins. Of sets that lie on one polynomial only the first is listed: the others would
+    give the same key. Looks at no more than the first 400 sets of an origin, which leave out any one share,
+    and any two up to a threshold of 26.
     """
     points = {share.number: bytes.fromhex(share.value.reveal()) for share in shares}
     found: list[CandidateSet] = []
     covered: list[frozenset[int]] = []
-    for chosen in islice(_choices(shares, threshold), _MOST_SETS):
+    chances = (islice(_choices(family, threshold), _MOST_SETS) for family in families(shares))
+    for chosen in chain.from_iterable(chances):
         indices = frozenset(share.number for share in chosen)
         if any(indices <= family for family in covered):
             continue
         base = [points[share.number] for share in chosen]
         if not _plausible(base):
             continue
-        others = [share.number for share in shares if share.number not in indices]
-        supporters = [index for index in others if _lies_on(base, points[index])]
+        origins = {share.origin for share in chosen} - {""}
+        others = [share for share in shares if share.number not in indices]
+        supporters = [
+            share.number
+            for share in others
+            if len(origins | ({share.origin} - {""})) <= 1 and _lies_on(base, points[share.number])
+        ]
         covered.append(indices | frozenset(supporters))
-        outliers = tuple(index for index in others if index not in supporters)
+        outliers = tuple(share.number for share in others if share.number not in supporters)
         found.append(CandidateSet(chosen, len(supporters), outliers))
     return sorted(found, key=lambda candidate: -candidate.supporters)
 

@@ -6,6 +6,7 @@ Each layer stands on the one before, so whoever asks stops at the first that fai
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
 from typing import NamedTuple
@@ -233,9 +234,15 @@ def _encryption(client: TokenClient) -> Finding:
 def values(found: tuple[Item, ...], bound: BoundToken) -> Finding:
     """What may be wrong with our values on the token."""
     ours = [item for item in found if item.role is not Role.FOREIGN and item.newest]
+    sets = Counter(item.set_id for item in ours if item.role is Role.KEY and item.set_id)
+    most = max(sets.values(), default=0)
     checks: tuple[tuple[str, Callable[[Item], bool]], ...] = (
         ("of no known format", lambda item: item.format is Format.UNKNOWN),
         ("sealed to another key pair", lambda item: item.key not in (b"", bound.key.fingerprint)),
+        (
+            "of another initialisation than the others",
+            lambda item: item.role is Role.KEY and 0 < sets[item.set_id] < most,
+        ),
         ("of an unfinished initialisation", lambda item: item.role in (Role.ANSWER, Role.JOURNAL)),
         ("left over from a pre-flight check", lambda item: item.role is Role.TEST),
     )

@@ -68,6 +68,12 @@ class KeyStore(Protocol):
     def get(self, name: str) -> bytes:
         """The value under a name. Raises NotFoundError."""
 
+    def origin(self, name: str) -> str:
+        """Which initialisation the value is of that ``get`` gave last under a name; empty: not told.
+
+        Values of two origins do not belong together. Asks nothing of the store and raises nothing.
+        """
+
     def put(self, name: str, value: bytes) -> None:
         """Write or replace. Afterwards a reader sees the old or the new value, never a mixture."""
 

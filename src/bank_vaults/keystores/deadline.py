@@ -66,6 +66,10 @@ class WithDeadline:
         """See KeyStore.get."""
         return self._limited(f"read {name!r}", lambda: self._store.get(name))
 
+    def origin(self, name: str) -> str:
+        """See KeyStore.origin."""
+        return self._store.origin(name)
+
     def put(self, name: str, value: bytes) -> None:
         """See KeyStore.put."""
         self._limited(f"write {name!r}", lambda: self._store.put(name, value))

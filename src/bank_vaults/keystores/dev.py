@@ -45,6 +45,10 @@ class DevStore:
             raise NotFoundError(f"the dev store has no value {name!r}")
         return self._token.reveal_bytes()
 
+    def origin(self, name: str) -> str:  # noqa: ARG002
+        """Not told by a token of the environment."""
+        return ""
+
     def put(self, name: str, value: bytes) -> None:
         """Nothing: a development server keeps nothing either."""
 

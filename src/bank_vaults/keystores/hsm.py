@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import logging
 import os
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import Enum
@@ -66,6 +67,10 @@ class OnToken:
         if not found:
             raise NotFoundError(f"the hsm store has no value {name!r}")
         return found[0]
+
+    def origin(self, name: str) -> str:  # noqa: ARG002
+        """Not looked into: Sealed knows."""
+        return ""
 
     def versions(self, name: str) -> tuple[bytes, ...]:
         """All values under a name: a replacement that a kill cut short leaves two. See TokenClient.values."""
@@ -127,6 +132,7 @@ class Sealed:
         self._inner = inner
         self._blobs = blobs
         self._looked_twice = False
+        self._origins: dict[str, str] = {}
 
     @classmethod
     def open(cls, settings: Settings) -> Sealed:
@@ -139,7 +145,11 @@ class Sealed:
         return cls(client, OnToken(client), BlobFormat(settings.text("hsm-blob-format")))
 
     def get(self, name: str) -> bytes:
-        """The newest value under the name that can be opened. StoreError if none of them can."""
+        """The newest value under the name that can be opened. StoreError if none of them can.
+
+        A root token of another initialisation than the shares beside it counts as damaged: it would be sent
+        to a server that is none of its own.
+        """
         found = self._versions(name)
         if not found:
             raise NotFoundError(f"the {self.describe().mode} store has no value {name!r}")
@@ -153,6 +163,10 @@ class Sealed:
                     extra={"fields": {"key": name, "error": str(error)}},
                 )
         return self._opened(name, oldest)
+
+    def origin(self, name: str) -> str:
+        """See KeyStore.origin."""
+        return self._origins.get(name, "")
 
     def put(self, name: str, value: bytes) -> None:
         """Seal as newer than what is there, then put."""
@@ -201,8 +215,26 @@ class Sealed:
         )
 
     def _opened(self, name: str, stored: bytes) -> bytes:
+        origin = envelope.origin(stored)
+        if name == names.ROOT and origin:
+            self._check_root(origin)
         with _translated(f"open {name!r}"):
-            return self._client.open(name, stored)
+            value = self._client.open(name, stored)
+        self._origins[name] = origin
+        return value
+
+    def _check_root(self, origin: str) -> None:
+        """Raises DamagedValueError if most shares of the store are of another initialisation."""
+        shares = [name for name in names.keys_in(self._inner.list()) if name != names.ROOT]
+        newest = [found[0] for found in map(self._versions, shares) if found]
+        counts = Counter(filter(None, map(envelope.origin, newest)))
+        if counts and counts[origin] < max(counts.values()):
+            ((most, _),) = counts.most_common(1)
+            raise DamagedValueError(
+                f"the {self.describe().mode} store cannot open '{names.ROOT}': it is of initialisation "
+                f"{envelope.shown(origin)}, the shares beside it are of {envelope.shown(most)}: it was made "
+                "for another server, and somebody put it here"
+            )
 
     def _versions(self, name: str) -> tuple[bytes, ...]:
         """The stored forms under a name, newest first."""
@@ -228,8 +260,8 @@ class Sealed:
         """
         raw = self._blobs is BlobFormat.RAW
         like: bytes | None = None
-        # Keys first: a canary of somebody else must not decide for them.
-        for name in sorted(self._inner.list(), key=lambda name: (not names.is_key(name), name)):
+        # Keys first: a canary of somebody else must not decide for them. Of these the shares, as in reading.
+        for name in sorted(self._inner.list(), key=_rank):
             for stored in self._versions(name):
                 if envelope.is_envelope(stored):
                     like = like or stored
@@ -238,6 +270,10 @@ class Sealed:
             if like is not None:
                 break
         return raw, like
+
+
+def _rank(name: str) -> tuple[bool, bool, str]:
+    return not names.is_key(name), name == names.ROOT, name
 
 
 @functools.cache

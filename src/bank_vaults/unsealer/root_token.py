@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 
 from bank_vaults.domain import names, shares
 from bank_vaults.domain.secrets import Secret
-from bank_vaults.domain.shares import DamagedShareError
+from bank_vaults.domain.shares import DamagedShareError, Share
 from bank_vaults.keystores.base import KeyStore, NotFoundError
 from bank_vaults.vault.errors import UnsupportedError, VaultError
 from bank_vaults.vault.sys import RootGeneration, Sys
@@ -81,21 +81,25 @@ def _generate(sys: Sys, store: KeyStore) -> Secret:
 
 
 def _shares(store: KeyStore, stored: Iterable[str], required: int) -> list[Secret]:
-    """The first ``required`` usable shares. Raises RootTokenError when there are fewer."""
-    usable: list[Secret] = []
+    """The first ``required`` usable shares of one origin. Raises RootTokenError when there are fewer."""
+    usable: list[Share] = []
+    together: tuple[Share, ...] = ()
     skipped: list[str] = []
     for number, name in enumerate(stored):
-        if len(usable) == required:
+        if len(together) == required:
             break
         try:
-            usable.append(shares.parse(number, store.get(name)).value)
+            usable.append(shares.parse(number, store.get(name), store.origin(name)))
+            together = shares.families(usable)[0]
         except NotFoundError:
             skipped.append(f"unable to get key '{name}': it is not in the key store")
         except DamagedShareError as error:
             skipped.append(f"{name} is damaged: {error}")
-    if len(usable) < required:
+    if len(together) < required:
+        foreign = (share.number for share in usable if share not in together)
+        skipped += [f"share {number} is of another initialisation than the others" for number in foreign]
         raise RootTokenError("too few keys to generate a root token: " + "; ".join(skipped))
-    return usable
+    return [share.value for share in together]
 
 
 def _decode(started: RootGeneration, last: RootGeneration) -> Secret:

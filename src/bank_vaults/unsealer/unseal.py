@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from enum import Enum
 from typing import NamedTuple, Protocol
 
-from bank_vaults.domain import names, shares
+from bank_vaults.domain import envelope, names, shares
 from bank_vaults.domain.server import ServerState
 from bank_vaults.domain.shares import DamagedShareError, Share
 from bank_vaults.keystores.base import DamagedValueError, NotFoundError, StoreError
@@ -53,9 +53,14 @@ class ShareSource(Protocol):
     def get(self, name: str) -> bytes:
         """See KeyStore.get."""
 
+    def origin(self, name: str) -> str:
+        """See KeyStore.origin."""
+
 
 class _Read(NamedTuple):
     usable: tuple[Share, ...]
+    together: tuple[Share, ...]
+    """Those of the usable ones that are of one origin, of the one that has the most."""
     skipped: tuple[str, ...]
     cannot_tell: bool
 
@@ -69,13 +74,13 @@ def unseal_round(sys: Sys, store: ShareSource, state: ServerState) -> Round:
     """
     count = max(state.shares, state.threshold)
     read = _read(store, range(count), enough=state.threshold)
-    if len(read.usable) < state.threshold:
+    if len(read.together) < state.threshold:
         return _incomplete(read, state)
     if read.skipped:
         log.warning(
             "a share was skipped, the others suffice", extra={"fields": {"skipped": "; ".join(read.skipped)}}
         )
-    first = read.usable[: state.threshold]
+    first = read.together[: state.threshold]
     tried = _enter(sys, first, state)
     if tried.outcome is not Outcome.WRONG_KEYS:
         return tried
@@ -85,7 +90,7 @@ def unseal_round(sys: Sys, store: ShareSource, state: ServerState) -> Round:
 def missing_shares(store: ShareSource, state: ServerState) -> str:
     """What is missing for a round, as one sentence; empty if there are enough shares. Raises StoreError."""
     read = _read(store, range(max(state.shares, state.threshold)), enough=state.threshold)
-    return "" if len(read.usable) >= state.threshold else _incomplete(read, state).sentence
+    return "" if len(read.together) >= state.threshold else _incomplete(read, state).sentence
 
 
 def fingerprint(store: ShareSource, state: ServerState) -> int:
@@ -108,7 +113,8 @@ def _other_sets(sys: Sys, store: ShareSource, state: ServerState, refused: tuple
             good = {share.number for share in candidate.shares}
             suspects = sorted(set(candidate.outliers) or set(refused_indices) - good)
             log.error(
-                "a stored share is damaged; the vault was unsealed without it. Repair the key store",
+                "a stored share is damaged or foreign; the vault was unsealed without it. "
+                "Repair the key store",
                 extra={"fields": {"damaged": ",".join(map(names.unseal, suspects))}},
             )
         return tried
@@ -121,19 +127,21 @@ def _other_sets(sys: Sys, store: ShareSource, state: ServerState, refused: tuple
 
 
 def _read(store: ShareSource, indices: Iterable[int], *, enough: int) -> _Read:
-    """Shares in the order of their numbers until there are ``enough`` well-formed ones."""
+    """Shares in the order of their numbers until ``enough`` well-formed ones are of one origin."""
     usable: list[Share] = []
+    together: tuple[Share, ...] = ()
     skipped: list[str] = []
     cannot_tell: list[StoreError] = []
     for index in indices:
-        if len(usable) == enough:
+        if len(together) == enough:
             break
         name = names.unseal(index)
         try:
-            share = shares.parse(index, store.get(name))
+            share = shares.parse(index, store.get(name), store.origin(name))
             twin = next((other for other in usable if other.value == share.value), None)
             if twin is None:
                 usable.append(share)
+                together = shares.families(usable)[0]
             else:  # the server takes no notice of a share that it has
                 skipped.append(f"{name} is the same as {names.unseal(twin.number)}")
         except NotFoundError:
@@ -147,7 +155,16 @@ def _read(store: ShareSource, indices: Iterable[int], *, enough: int) -> _Read:
             cannot_tell.append(error)
             if not usable and len(cannot_tell) == 2:
                 raise  # the store is down: asking for every share would only cost time
-    return _Read(tuple(usable), tuple(skipped), bool(cannot_tell))
+    skipped += [_foreign(share, together) for share in usable if share not in together]
+    return _Read(tuple(usable), together, tuple(skipped), bool(cannot_tell))
+
+
+def _foreign(share: Share, others: tuple[Share, ...]) -> str:
+    origin = next(other.origin for other in others if other.origin)
+    return (
+        f"{names.unseal(share.number)} is of initialisation {envelope.shown(share.origin)}, the others are "
+        f"of {envelope.shown(origin)}: it was made for another server, and somebody put it here"
+    )
 
 
 def _incomplete(read: _Read, state: ServerState) -> Round:
@@ -155,7 +172,7 @@ def _incomplete(read: _Read, state: ServerState) -> Round:
         raise StoreError("; ".join(read.skipped))
     return Round(
         Outcome.INCOMPLETE,
-        f"the store has {len(read.usable)} usable unseal keys, the server needs {state.threshold}: "
+        f"the store has {len(read.together)} usable unseal keys, the server needs {state.threshold}: "
         + "; ".join(read.skipped),
         state,
     )

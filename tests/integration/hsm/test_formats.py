@@ -227,3 +227,43 @@ def test_a_replacement_that_is_killed_again_and_again_leaves_the_newest_value_in
     store.put(names.ROOT, b"the last")
     assert len(client.values(names.ROOT)) == 1
     assert store.get(names.ROOT) == b"the last"
+
+
+# values of two initialisations under one key pair
+
+
+def test_values_that_were_exchanged_between_two_servers_of_one_key_pair_are_noticed_on_reading(
+    server_kind: ServerKind, hsm: HsmPlace
+) -> None:
+    hsm.softhsm.import_key(LABEL, rsa_key())
+    with Server(server_kind) as other:
+        assert hsm.run("unseal", "--once", "--init", server=other).code == 0
+    foreign = hsm.stored()
+    with hsm.client() as client:
+        for name in foreign:
+            client.delete(name)
+    with Server(server_kind, storage="raft") as server:
+        assert hsm.run("unseal", "--once", "--init", server=server).code == 0
+        with hsm.client() as client:
+            for name in (names.unseal(1), names.ROOT):
+                client.replace(name, foreign[name])
+            with pytest.raises(StoreError, match="'vault-root': it is of initialisation"):
+                Sealed(client, OnToken(client), BlobFormat.AUTO).get(names.ROOT)
+        server.restart()
+        done = hsm.run("unseal", "--once", server=server)
+        assert done.code == 0, done.log
+        assert "vault-unseal-1 is of initialisation" in done.log
+        with hsm.client() as client:
+            for number in (0, 2):
+                client.replace(names.unseal(number), foreign[names.unseal(number)])
+        server.restart()
+        done = hsm.run("unseal", "--once", server=server)
+        assert done.code != 0
+        server.restart()
+        with hsm.client() as client:
+            client.replace(names.unseal(4), foreign[names.unseal(4)])
+            client.delete(names.unseal(0))
+            client.delete(names.unseal(1))
+        done = hsm.run("unseal", "--once", server=server)
+        assert done.code != 0
+        assert "the server needs 3" in done.log

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bank_vaults.domain.secrets import Secret
-from bank_vaults.domain.shares import CandidateSet, DamagedShareError, Share, candidate_sets, parse
+from bank_vaults.domain.shares import CandidateSet, DamagedShareError, Share, candidate_sets, families, parse
 
 KEY = bytes(range(32))
 
@@ -273,3 +273,21 @@ def test_no_text_form_of_a_set_shows_a_share() -> None:
     points = _split(KEY, 3, 2, random.Random(14))
     (found,) = candidate_sets(_shares(points), 2)
     assert all(point.hex() not in repr(found) for point in points)
+
+
+def test_shares_of_two_initialisations_are_never_tried_together() -> None:
+    ours = _split(KEY, 5, 3, random.Random(6))
+    told = [share._replace(origin="a") for share in _shares(ours)]
+    for foreign in itertools.combinations(range(5), 2):  # whatever is in them
+        mixed = [share._replace(origin="b") if share.number in foreign else share for share in told]
+        (found,) = candidate_sets(mixed, 3)
+        assert (found.supporters, found.outliers) == (0, foreign)
+        assert families(mixed)[0] == found.shares
+
+
+def test_shares_of_which_no_origin_is_told_may_belong_to_any() -> None:
+    first, second, third, *rest = _shares(_split(KEY, 5, 3, random.Random(6)))
+    mixed = [first._replace(origin="a"), second._replace(origin="b"), third, *rest]
+    assert families(mixed) == [(mixed[0], third, *rest), (mixed[1], third, *rest)]
+    assert candidate_sets(mixed, 3)[0].outliers == (1,)
+    assert families([]) == [()]

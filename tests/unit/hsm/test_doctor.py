@@ -249,3 +249,11 @@ def test_values_are_read_from_what_a_login_shows() -> None:
     last = examined(Client(SLOT._replace(objects=(data,))), login=True)[-1]
     assert last.layer is Layer.VALUES
     assert "vault-test-1" in last.sentence
+
+
+def test_a_key_of_another_initialisation_than_the_others_is_told() -> None:
+    mine = [item(f"vault-unseal-{number}")._replace(set_id=b"a" * 16) for number in range(2)]
+    foreign = item("vault-root")._replace(set_id=b"b" * 16)
+    finding = doctor.values((*mine, foreign), BOUND)
+    assert finding.verdict is Verdict.WARNING
+    assert finding.sentence.endswith("; of another initialisation than the others: vault-root")

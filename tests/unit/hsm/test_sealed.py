@@ -28,6 +28,7 @@ from bank_vaults.hsm.pin import Refusal
 from bank_vaults.hsm.selection import Candidate
 from bank_vaults.keystores.base import (
     AlreadyExistsError,
+    DamagedValueError,
     NotFoundError,
     PinRefusedError,
     StoreAwayError,
@@ -370,6 +371,63 @@ def test_values_in_files_are_sealed_and_say_so(token: FakeClient, tmp_path: Path
 def test_a_token_says_that_it_keeps_no_creators_apart(token: FakeClient) -> None:
     described = _sealed(token).describe()
     assert (described.mode, described.location, described.atomic_create) == ("hsm", "token 't'", False)
+
+
+# values of another initialisation under the same key pair
+
+
+def test_values_of_one_initialisation_have_one_origin_and_others_another(token: FakeClient) -> None:
+    store = _sealed(token)
+    for name in map(names.unseal, range(3)):
+        store.create(name, b"s")
+    token.replace(names.unseal(1), token.seal(names.unseal(1), b"of another", None))
+    assert store.origin(names.unseal(0)) == ""  # nothing was read yet
+    values = [store.get(names.unseal(number)) for number in range(3)]
+    first, second, third = (store.origin(names.unseal(number)) for number in range(3))
+    assert values == [b"s", b"of another", b"s"]
+    assert first == third != second
+
+
+def test_a_data_key_of_somebody_else_with_the_same_identity_is_of_another_origin(token: FakeClient) -> None:
+    store = _sealed(token)
+    store.create(names.unseal(0), b"s")
+    found = envelope.decode(token.objects[0][1])
+    forged = found._replace(key=found.key._replace(wrapped=b"another"))
+    token.objects.append((names.unseal(1), envelope.encode(forged)))
+    for name in (names.unseal(0), names.unseal(1)):
+        store.get(name)
+    first, second = store.origin(names.unseal(0)), store.origin(names.unseal(1))
+    assert first != second
+    assert envelope.shown(first) == envelope.shown(second)
+
+
+def test_older_values_tell_no_origin(token: FakeClient) -> None:
+    store = _sealed(token, BlobFormat.RAW)
+    store.create(names.unseal(0), b"s")
+    assert (store.get(names.unseal(0)), store.origin(names.unseal(0))) == (b"s", "")
+
+
+def test_a_root_token_of_another_initialisation_than_the_shares_is_not_given_out(token: FakeClient) -> None:
+    store = _sealed(token)
+    for name in (names.unseal(0), names.unseal(1), names.unseal(2), names.ROOT):
+        store.create(name, b"v")
+    assert store.get(names.ROOT) == b"v"
+    foreign = token.seal(names.unseal(0), b"of another", None)
+    token.replace(names.unseal(0), foreign)
+    assert store.get(names.ROOT) == b"v"  # as most shares are
+    token.replace(names.ROOT, token.seal(names.ROOT, b"secret", foreign))
+    with pytest.raises(
+        DamagedValueError, match=r"'vault-root': it is of initialisation 0+, the shares"
+    ) as told:
+        store.get(names.ROOT)
+    assert "secret" not in str(told.value)
+
+
+def test_a_root_token_without_shares_beside_it_is_given_out(token: FakeClient) -> None:
+    store = _sealed(token)
+    store.create(names.ROOT, b"v")
+    token.objects.append((names.unseal(0), b"RAW" + b"older"))
+    assert store.get(names.ROOT) == b"v"
 
 
 # the first lines

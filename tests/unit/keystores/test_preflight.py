@@ -27,6 +27,9 @@ class _Store:
         except KeyError:
             raise NotFoundError(name) from None
 
+    def origin(self, name: str) -> str:
+        return f"origin of {name}"
+
     def put(self, name: str, value: bytes) -> None:
         self.shared[name] = value
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import base64
 import uuid
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bank_vaults.domain.secrets import Secret
-from bank_vaults.unsealer.root_token import RootTokenError, _decode
+from bank_vaults.keystores.file import FileStore
+from bank_vaults.unsealer.root_token import RootTokenError, _decode, _shares
 from bank_vaults.vault.sys import RootGeneration
+from tests.unit.unsealer.fakes import KEYS, SHARES
 
 STARTED = RootGeneration("n", 3, complete=False, otp=Secret("password"), otp_length=8, encoded=None)
 
@@ -56,3 +59,15 @@ def test_an_answer_that_is_none_is_an_error_that_shows_nothing(last: RootGenerat
     with pytest.raises(RootTokenError, match=words) as error:
         _decode(STARTED, last)
     assert "password" not in str(error.value).replace("its password", "")
+
+
+def test_a_root_token_is_generated_from_shares_of_one_initialisation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = FileStore(tmp_path)
+    for name, key in zip(SHARES, KEYS, strict=True):
+        store.put(name, key.encode())
+    monkeypatch.setattr(store, "origin", lambda name: "b" if name == SHARES[1] else "a")
+    assert [share.reveal() for share in _shares(store, SHARES, 3)] == [KEYS[0], KEYS[2], KEYS[3]]
+    with pytest.raises(RootTokenError, match="share 1 is of another initialisation than the others"):
+        _shares(store, SHARES, 5)

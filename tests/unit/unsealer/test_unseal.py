@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bank_vaults.domain import names
 from bank_vaults.domain.server import ServerState
 from bank_vaults.keystores.base import DamagedValueError, StoreError
 from bank_vaults.keystores.file import FileStore
@@ -178,3 +179,49 @@ def test_a_server_that_fails_is_no_verdict_on_the_keys(
     monkeypatch.setattr(sys, "submit_share", refuse)
     with pytest.raises(FatalError):
         round_of(store, sys)
+
+
+def of_another_initialisation(store: FileStore, monkeypatch: pytest.MonkeyPatch, *numbers: int) -> None:
+    foreign = [SHARES[number] for number in numbers]
+    monkeypatch.setattr(store, "origin", lambda name: ("b" if name in foreign else "a") * 40)
+
+
+def test_a_value_of_another_initialisation_is_told_by_name_and_never_entered(
+    store: FileStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    put(store, dict(enumerate(KEYS)) | {1: WRONG})
+    of_another_initialisation(store, monkeypatch, 1)
+    sys = FakeSys(SEALED)
+    assert round_of(store, sys) is Outcome.UNSEALED
+    assert sys.calls == ["share"] * 3
+    (warning,) = [record for record in caplog.records if "a share was skipped" in record.message]
+    told = vars(warning)["fields"]["skipped"]
+    assert told.startswith("vault-unseal-1 is of initialisation bbbbbbbb, the others are of aaaaaaaa:")
+    assert WRONG not in told
+
+
+def test_too_few_values_of_one_initialisation_open_nothing_and_none_is_entered(
+    store: FileStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(store, dict(enumerate(KEYS[:4])) | {0: WRONG, 1: "ee" * 33})
+    of_another_initialisation(store, monkeypatch, 0, 1)
+    sys = FakeSys(SEALED)
+    done = unseal_round(sys, store, SEALED)  # type: ignore[arg-type]
+    assert done.outcome is Outcome.INCOMPLETE
+    assert done.sentence == missing_shares(store, SEALED)
+    assert "2 usable unseal keys, the server needs 3" in done.sentence
+    assert "vault-unseal-2 is of initialisation aaaaaaaa, the others are of bbbbbbbb" in done.sentence
+    assert sys.calls == []
+
+
+def test_the_shares_that_belong_together_open_the_server_also_when_they_are_the_fewer(
+    store: FileStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    state = SEALED._replace(shares=7)
+    monkeypatch.setattr("tests.unit.unsealer.test_unseal.SHARES", tuple(map(names.unseal, range(7))))
+    put(store, dict(enumerate([f"{number:x}" * 66 for number in range(10, 14)])))
+    put(store, {4: KEYS[0], 5: KEYS[1], 6: KEYS[2]})
+    of_another_initialisation(store, monkeypatch, 0, 1, 2, 3)
+    assert round_of(store, FakeSys(state), state) is Outcome.UNSEALED
+    (error,) = [record for record in caplog.records if "damaged or foreign" in record.message]
+    assert vars(error)["fields"]["damaged"] == "vault-unseal-0,vault-unseal-1,vault-unseal-2,vault-unseal-3"
