@@ -19,7 +19,7 @@ from bank_vaults.hsm.client import BoundToken, TokenClient, TokenError, TokenUnu
 from bank_vaults.hsm.condition import PinCondition, condition
 from bank_vaults.hsm.inventory import Format, Item, Role
 from bank_vaults.hsm.pin import PinMemoryError, PinRefusedError, PinState
-from bank_vaults.hsm.selection import Choice, SelectionError, choose_token, plain_label
+from bank_vaults.hsm.selection import Choice, SelectionError, another_library, choose_token, plain_label
 from bank_vaults.hsm.survey import SlotView, Survey
 from bank_vaults.hsm.token import Access, Memory, named, remembered_as
 
@@ -93,6 +93,9 @@ def examine(
         )
         return
     module = seen.module
+    if another := another_library(module, access.criteria):
+        yield failed(Layer.MODULE, f"it has {another} as --hsm-uri says", "name the right --hsm-module-path")
+        return
     words = f"{module.manufacturer}, {module.description} {module.version}, PKCS#11 {module.cryptoki}"
     yield Finding(Layer.MODULE, Verdict.OK, words)
     yield _pcscd(seen, pcscd.socket_path(environ))

@@ -11,7 +11,7 @@ from bank_vaults.domain.secrets import Secret
 from bank_vaults.hsm.binding import TokenInfo
 from bank_vaults.hsm.ck import TokenFlag
 from bank_vaults.hsm.pin import may_be_so_long
-from bank_vaults.hsm.selection import TokenCriteria, choose_token, plain_label
+from bank_vaults.hsm.selection import TokenCriteria, another_library, choose_token, plain_label
 from bank_vaults.hsm.survey import Kind, ObjectView, SlotView, Survey
 
 _LONGEST_LABEL = 32  # bytes: CK_TOKEN_INFO
@@ -49,6 +49,8 @@ class NotPlannedError(Exception):
 
 def plan(seen: Survey, criteria: TokenCriteria, wishes: Wishes) -> Plan:
     """The decision. Raises NotPlannedError, SelectionError."""
+    if another := another_library(seen.module, criteria):
+        raise NotPlannedError(f"the PKCS#11 module has {another} as --hsm-uri says")
     choice = choose_token(seen.candidates, criteria)
     token, slot = choice.candidate.token, seen.slot(choice.candidate.slot)
     looks_new = _looks_new(token)

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from bank_vaults.hsm.binding import SlotInfo, TokenInfo
+from bank_vaults.hsm.binding import ModuleInfo, SlotInfo, TokenInfo
 from bank_vaults.hsm.ck import KeyType
 
 _SUFFIX = re.compile(r"(?s)(.*?)[ \0]*\((?:UserPIN|User PIN)\)")
@@ -25,7 +25,11 @@ class Candidate(NamedTuple):
 
 
 class TokenCriteria(NamedTuple):
-    """What the operator says of the token; None or empty: anything. The slot counts only without the rest."""
+    """What the operator says of the token; None or empty: anything.
+
+    The slot counts only without the rest, unless ``slot_too``: a URI means all that it says (RFC 7512, 2.3).
+    The library is that of the module, "M.N" its version.
+    """
 
     serial: str | None = None
     label: str | None = None
@@ -34,6 +38,10 @@ class TokenCriteria(NamedTuple):
     slot_description: str | None = None
     slot_manufacturer: str | None = None
     slot: int | None = None
+    slot_too: bool = False
+    library_manufacturer: str | None = None
+    library_description: str | None = None
+    library_version: str | None = None
 
 
 class Choice(NamedTuple):
@@ -108,6 +116,21 @@ def choose_token(candidates: Sequence[Candidate], criteria: TokenCriteria) -> Ch
     )
 
 
+def another_library(module: ModuleInfo, criteria: TokenCriteria) -> str:
+    """In what the module is another one than the criteria say, for people; empty if in nothing."""
+    version = criteria.library_version and ".".join(
+        str(int(number)) for number in (*criteria.library_version.split("."), "0")[:2]
+    )
+    named = (
+        ("manufacturer", criteria.library_manufacturer, module.manufacturer),
+        ("description", criteria.library_description, module.description),
+        ("version", version, module.version),
+    )
+    return " and ".join(
+        f"the {name} {found!r}, not {wanted!r}" for name, wanted, found in named if wanted and wanted != found
+    )
+
+
 def _by_slot(candidates: Sequence[Candidate], slot: int) -> Choice:
     in_slot = [candidate for candidate in candidates if candidate.slot == slot]
     if not in_slot:
@@ -127,6 +150,8 @@ def _fits(candidate: Candidate, criteria: TokenCriteria) -> bool:
     token, slot = candidate.token, candidate.slot_info
     if criteria.label and not same_label(criteria.label, token.label):
         return False
+    if criteria.slot_too and candidate.slot != criteria.slot:
+        return False
     pairs = (
         (criteria.serial, token.serial),
         (criteria.manufacturer, token.manufacturer),
@@ -145,6 +170,7 @@ def _words(criteria: TokenCriteria) -> str:
         ("model", criteria.model),
         ("slot description", criteria.slot_description),
         ("slot manufacturer", criteria.slot_manufacturer),
+        ("slot", str(criteria.slot) if criteria.slot_too else None),
     )
     return " and ".join(f"{name} {value!r}" for name, value in named if value)
 

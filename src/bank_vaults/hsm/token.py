@@ -29,6 +29,7 @@ from bank_vaults.hsm.binding import (
 from bank_vaults.hsm.ck import Attribute, KeyType, Mechanism, ObjectClass
 from bank_vaults.hsm.errors import (
     AttributeTypeInvalidError,
+    ModuleError,
     PinExpiredError,
     PinIncorrectError,
     PinInvalidError,
@@ -44,6 +45,7 @@ from bank_vaults.hsm.selection import (
     KeyPair,
     SelectionError,
     TokenCriteria,
+    another_library,
     choose_key,
     choose_token,
     plain_label,
@@ -164,8 +166,10 @@ class Token:
         return tuple(found)
 
     def log_in(self, access: Access) -> Choice:
-        """Find the token and log in. Raises SelectionError, PinRefusedError, PinMemoryError."""
+        """Find the token and log in. Raises ModuleError, SelectionError, PinRefusedError, PinMemoryError."""
         self.release()
+        if another := another_library(self._module.info(), access.criteria):
+            raise ModuleError(f"the PKCS#11 module has {another} as --hsm-uri says")
         choice = choose_token(self.candidates(), access.criteria)
         memory = self._permitted(choice.candidate.token, access)  # first: it knows a blank token, too
         slot = choice.candidate.slot
@@ -177,7 +181,7 @@ class Token:
     def bind(self, access: Access) -> Bound:
         """Find the token, log in, find the key pair. Also the way back after any error.
 
-        Raises SelectionError, PinRefusedError, PinMemoryError, NoKeyError.
+        Raises as log_in does, and NoKeyError.
         """
         choice = self.log_in(access)
         pair = self._chosen(access)

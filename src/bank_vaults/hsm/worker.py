@@ -72,6 +72,15 @@ is believed at once.
 """
 
 
+_FULL = ("CKR_GENERAL_ERROR", "CKR_FUNCTION_FAILED", "CKR_DEVICE_MEMORY", "CKR_TOKEN_RESOURCE_EXCEEDED")
+"""What a token that has no room for an object says: a SmartCard-HSM through OpenSC 0.23 the first."""
+
+_FULL_HINT = (
+    ": the token may be full, which not every one can tell. See what is on it with 'bank-vaults hsm objects' "
+    "and pkcs11-tool --list-objects, and delete what nobody needs"
+)
+
+
 class ReadBackError(Exception):
     """The token does not give back what was written to it."""
 
@@ -374,7 +383,8 @@ def _bound(bound: Bound, public: cipher.PublicKey) -> dict[str, Any]:
 def _described(error: Exception) -> dict[str, Any]:
     text = str(error)
     if isinstance(error, Pkcs11Error):
-        return {"kind": "token", "text": text}
+        full = error.function == "C_CreateObject" and error.name in _FULL
+        return {"kind": "token", "text": text + _FULL_HINT if full else text}
     if isinstance(error, SelectionError):
         return {"kind": "several" if error.several else "missing", "text": text}
     if isinstance(error, PinRefusedError):

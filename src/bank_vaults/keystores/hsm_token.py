@@ -168,6 +168,10 @@ def _criteria(settings: Settings, parsed: Pkcs11Uri) -> TokenCriteria:
         slot_description=parsed.slot_description,
         slot_manufacturer=parsed.slot_manufacturer,
         slot=settings.integer("hsm-slot-id") if parsed.slot_id is None else parsed.slot_id,
+        slot_too=parsed.slot_id is not None,
+        library_manufacturer=parsed.library_manufacturer,
+        library_description=parsed.library_description,
+        library_version=parsed.library_version,
     )
 
 

@@ -26,7 +26,7 @@ def check(store: KeyStore, open_store: Callable[[], KeyStore], size: int) -> Non
         except NotFoundError:
             raise StoreError(
                 f"the {store.describe().mode} store did not keep a test value: "
-                "it was written without an error and cannot be found by a fresh client"
+                "it was written without an error and cannot be found by a fresh client; it may be full"
             ) from None
         if read != value:
             raise StoreError(f"the {store.describe().mode} store gives back another value than it was given")

@@ -93,6 +93,13 @@ def test_a_healthy_token_is_looked_at_in_the_order_of_the_layers() -> None:
     assert not any(finding.next_step for finding in found)
 
 
+def test_another_module_than_the_one_of_the_uri_is_told_first() -> None:
+    access = ACCESS._replace(criteria=ACCESS.criteria._replace(library_description="another"))
+    (finding,) = examined(Client(SLOT), login=True, access=access)
+    assert (finding.layer, finding.verdict) == (Layer.MODULE, Verdict.FAILED)
+    assert "not 'another' as --hsm-uri says" in finding.sentence
+
+
 def test_without_leave_nobody_logs_in() -> None:
     client = Client(SLOT)
     found = examined(client, login=False)

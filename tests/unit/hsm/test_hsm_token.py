@@ -303,7 +303,7 @@ def test_no_error_and_no_text_of_the_access_shows_the_pin() -> None:
 def test_the_flags_go_before_the_uri_and_the_uri_before_the_defaults() -> None:
     uri = (
         "pkcs11:token=t;serial=1;manufacturer=m;model=o;slot-id=3;slot-description=d;slot-manufacturer=s;"
-        "object=k;id=%01%02?pin-value=banzai"
+        "library-manufacturer=l;library-description=e;library-version=2.6;object=k;id=%01%02?pin-value=banzai"
     )
     found = access(_settings(hsm_uri=uri))
     assert found.criteria._asdict() == {
@@ -314,13 +314,18 @@ def test_the_flags_go_before_the_uri_and_the_uri_before_the_defaults() -> None:
         "slot_description": "d",
         "slot_manufacturer": "s",
         "slot": 3,
+        "slot_too": True,
+        "library_manufacturer": "l",
+        "library_description": "e",
+        "library_version": "2.6",
     }
     assert (found.key_label, found.key_id) == ("k", b"\1\2")
     ours = _settings(hsm_uri=uri, hsm_serial="2", hsm_token_label="u", hsm_key_id="0A:0b")
     assert access(ours).criteria[:2] == ("2", "u")
     assert access(ours).key_id == b"\x0a\x0b"
     plain = access(_settings({"BANK_VAULTS_HSM_PIN": "banzai"}))
-    assert (plain.criteria.slot, plain.key_label, plain.key_id) == (0, "bank-vaults", None)
+    assert (plain.criteria.slot, plain.criteria.slot_too) == (0, False)
+    assert (plain.key_label, plain.key_id) == ("bank-vaults", None)
     assert (plain.may_generate, plain.allow_final_try, plain.again) == (True, False, False)
 
 

@@ -40,6 +40,11 @@ def planned(survey: Survey, wished: Wishes | None = None, criteria: TokenCriteri
     return plan(survey, criteria, wished or wishes())
 
 
+def test_a_token_behind_another_module_than_the_one_of_the_uri_stays() -> None:
+    with pytest.raises(NotPlannedError, match="the manufacturer 'OpenSC Project', not 'SoftHSM'"):
+        planned(seen(token()), criteria=FIRST_SLOT._replace(library_manufacturer="SoftHSM"))
+
+
 def test_an_empty_token_is_initialised_with_the_so_pin_that_is_given() -> None:
     decided = planned(seen(token()))
     assert decided.so_pin == Secret("3537363231383830")

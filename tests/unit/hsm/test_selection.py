@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bank_vaults.hsm.binding import SlotInfo, TokenInfo
+from bank_vaults.hsm.binding import ModuleInfo, SlotInfo, TokenInfo
 from bank_vaults.hsm.ck import KeyType, SlotFlag, TokenFlag
 from bank_vaults.hsm.selection import (
     Candidate,
@@ -12,6 +12,7 @@ from bank_vaults.hsm.selection import (
     KeyPair,
     SelectionError,
     TokenCriteria,
+    another_library,
     choose_key,
     choose_token,
     plain_label,
@@ -79,6 +80,31 @@ def test_what_names_a_token_finds_it_and_the_slot_does_not_count(
     assert (choice.candidate, choice.warning) == (chosen, None)
 
 
+def test_the_slot_of_a_uri_counts_beside_what_else_it_says() -> None:
+    choice = choose_token(_ALL, TokenCriteria(label="bank-vaults", slot=4, slot_too=True))
+    assert (choice.candidate, choice.warning) == (_SECOND, None)
+
+
+@pytest.mark.parametrize(
+    ("criteria", "words"),
+    [
+        ({}, ""),
+        ({"manufacturer": "OpenSC Project", "description": "smartcards", "version": "0.23"}, ""),
+        ({"manufacturer": "SoftHSM"}, "the manufacturer 'OpenSC Project', not 'SoftHSM'"),
+        ({"description": "x", "version": "0.23"}, "the description 'smartcards', not 'x'"),
+        ({"version": "00.023"}, ""),
+        ({"version": "0"}, "the version '0.23', not '0.0'"),  # RFC 7512, 2.3: the minor number is 0
+    ],
+)
+def test_the_library_of_a_uri_is_that_of_the_module(criteria: dict[str, str], words: str) -> None:
+    wanted = TokenCriteria(
+        library_manufacturer=criteria.get("manufacturer"),
+        library_description=criteria.get("description"),
+        library_version=criteria.get("version"),
+    )
+    assert another_library(ModuleInfo("2.20", "OpenSC Project", "smartcards", "0.23"), wanted) == words
+
+
 def test_a_slot_alone_is_taken_with_a_warning_where_there_are_several_tokens() -> None:
     choice = choose_token(_ALL, TokenCriteria(slot=4))
     assert choice.candidate is _SECOND
@@ -94,6 +120,7 @@ def test_a_slot_alone_is_taken_with_a_warning_where_there_are_several_tokens() -
         (TokenCriteria(serial="X"), False, "no token with serial 'X'"),
         (TokenCriteria(model="m", manufacturer="n"), False, "manufacturer 'n' and model 'm'"),
         (TokenCriteria(slot=1), False, "no token in slot 1"),
+        (TokenCriteria(label="mail", slot=4, slot_too=True), False, "label 'mail' and slot '4'"),
     ],
 )
 def test_none_or_several_is_an_error_that_lists_the_candidates(

@@ -9,7 +9,7 @@ from bank_vaults.domain.secrets import Secret
 from bank_vaults.hsm import errors
 from bank_vaults.hsm.binding import Template
 from bank_vaults.hsm.ck import Attribute, KeyType, ObjectClass, TokenFlag
-from bank_vaults.hsm.errors import Pkcs11Error
+from bank_vaults.hsm.errors import ModuleError, Pkcs11Error
 from bank_vaults.hsm.pin import PinMemory, PinMemoryError, PinRefusedError, Refusal, SaltedHash
 from bank_vaults.hsm.selection import SelectionError, TokenCriteria
 from bank_vaults.hsm.token import Access, NoKeyError, Token
@@ -54,6 +54,16 @@ def place() -> Place:
 
 def _logins(place: Place) -> int:
     return place.module.calls.count("C_Login")
+
+
+# another module
+
+
+def test_a_module_that_is_not_the_one_of_the_uri_is_not_logged_in_to(place: Place) -> None:
+    criteria = TokenCriteria(label="bank-vaults", library_manufacturer="somebody else")
+    with pytest.raises(ModuleError, match="not 'somebody else' as --hsm-uri says"):
+        place.token.bind(ACCESS._replace(criteria=criteria))
+    assert _logins(place) == 0
 
 
 # the order

@@ -339,6 +339,20 @@ def test_after_an_error_of_the_token_nothing_of_it_is_kept(supervisor: Superviso
 # data objects
 
 
+@pytest.mark.parametrize(
+    ("code", "hinted"),
+    [("CKR_GENERAL_ERROR", True), ("CKR_DEVICE_MEMORY", True), ("CKR_DEVICE_REMOVED", False)],
+)
+def test_a_token_that_has_no_room_for_a_value_is_told_with_what_to_do(
+    code: str, hinted: bool, supervisor: Supervisor
+) -> None:
+    supervisor.bind()
+    supervisor.module.fail("C_CreateObject", code)
+    with pytest.raises(FailedError, match=f"token: C_CreateObject: {code}") as failed:
+        supervisor.ask("create", label="vault-root", value=b"v")
+    assert ("the token may be full" in str(failed.value)) is hinted
+
+
 def test_a_name_is_created_once(supervisor: Supervisor) -> None:
     supervisor.bind()
     assert supervisor.ask("create", label="vault-root", value=b"first") == {"created": True}
