@@ -10,12 +10,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any, Final
 
 from bank_vaults.configure.model import Difference, Fields
+from bank_vaults.domain.durations import parse_duration
 
-_DURATION: Final = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?(?:(\d+)ms)?")
-_UNITS: Final = (86400.0, 3600.0, 60.0, 1.0, 0.001)
+_DAYS: Final = re.compile(r"(?:(\d{1,9})d)?(.*)", re.DOTALL)
+_DAY: Final = 86400
 _NUMBER: Final = re.compile(r"-?\d+(?:\.\d+)?")
 _TRUE: Final = frozenset({"true", "1", "t", "yes", "on"})
 _FALSE: Final = frozenset({"false", "0", "f", "no", "off"})
@@ -106,8 +108,14 @@ def _same_scalars(wanted: Any, shown: Any, *, strict: bool) -> bool:
     if isinstance(wanted, bool) or isinstance(shown, bool):
         truth = _truth(wanted)
         return truth is not None and truth == _truth(shown)
+    if _is_digits(wanted) and _is_digits(shown):
+        return False  # names and numbers of accounts: 007 is not 7
     seconds = _seconds(wanted)
     return seconds is not None and seconds == _seconds(shown)
+
+
+def _is_digits(value: Any) -> bool:
+    return isinstance(value, str) and bool(_NUMBER.fullmatch(value.strip()))
 
 
 def _plain(value: Any) -> str:
@@ -126,14 +134,19 @@ def _truth(value: Any) -> bool | None:
     return True if word in _TRUE else False if word in _FALSE else None
 
 
-def _seconds(value: Any) -> float | None:
-    """Of a number, of digits, or of a duration such as ``1h30m``."""
+def _seconds(value: Any) -> int | float | Decimal | None:
+    """Of a number, of digits, or of a duration such as ``1h30m``, with days as servers know them; exact, so
+    that large numbers that differ stay different.
+    """
     if isinstance(value, (int, float)):
-        return float(value)
+        return value
     text = str(value).strip()
     if _NUMBER.fullmatch(text):
-        return float(text)
-    match = _DURATION.fullmatch(text)
+        return Decimal(text)
+    match = _DAYS.fullmatch(text)
     if not text or match is None:
         return None
-    return sum(float(part) * unit for part, unit in zip(match.groups(), _UNITS, strict=True) if part)
+    try:
+        return int(match[1] or 0) * _DAY + (parse_duration(match[2]) if match[2] else 0)
+    except ValueError:
+        return None
