@@ -90,7 +90,10 @@ class Place:
         return _row(times), operations
 
     def memory(self) -> float:
-        """MiB of the process and its worker: private pages of both, and the larger shared part once."""
+        """MiB of the process and its worker: private pages of both, and the larger shared part once.
+
+        Only root may look into the worker (prctl(2), PR_SET_DUMPABLE).
+        """
         assert self._process is not None
         supervisor = Path(f"/proc/{self._process.pid}")
         children = [pid for task in supervisor.glob("task/*/children") for pid in task.read_text().split()]

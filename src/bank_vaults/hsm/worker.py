@@ -29,6 +29,7 @@ While ``bind`` runs, the worker asks back: ``recall`` and ``remember``, for the 
 
 from __future__ import annotations
 
+import ctypes
 import os
 import resource
 import select
@@ -79,6 +80,9 @@ _FULL_HINT = (
     ": the token may be full, which not every one can tell. See what is on it with 'bank-vaults hsm objects' "
     "and pkcs11-tool --list-objects, and delete what nobody needs"
 )
+
+
+_PR_SET_DUMPABLE = 4  # linux/prctl.h
 
 
 class ReadBackError(Exception):
@@ -405,12 +409,21 @@ def _end_with(supervisor: socket.socket) -> None:
     os._exit(0)
 
 
+def _keep_memory() -> None:
+    """A module that crashes leaves no PIN on the disk, and no debugger of the same user looks in.
+
+    The limit alone does not count where core dumps go to a program (core(5)), as systemd-coredump.
+    """
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)  # prctl(2)
+
+
 def main() -> None:
     """Serve until the supervisor is gone."""
     # The supervisor decides when to end: Ctrl-C and service managers signal all processes at once.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a module that crashes leaves no PIN on the disk
+    _keep_memory()
     end = socket.socket(fileno=int(sys.argv[1]))
     threading.Thread(target=_end_with, args=(end,), daemon=True).start()
     try:

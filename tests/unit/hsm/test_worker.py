@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -623,3 +625,14 @@ def test_an_older_value_cannot_be_opened_with_an_ec_key(supervisor: Supervisor) 
     for size in (32, 256):
         with pytest.raises(FailedError, match=r"value: .*(needs an RSA key|no known format)"):
             supervisor.open("vault-root", b"\1" * size)
+
+
+def test_the_memory_of_the_process_goes_nowhere_when_a_module_crashes() -> None:
+    program = (
+        "import ctypes, resource; from bank_vaults.hsm import worker; worker._keep_memory();"
+        "print(resource.getrlimit(resource.RLIMIT_CORE), ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout == "(0, 0) 0\n"  # 3: PR_GET_DUMPABLE
