@@ -190,7 +190,7 @@ OPTIONS: tuple[Option, ...] = (
     *_section(
         "Configuration",
         _list("vault-config-file", "configuration files to apply, in this order", "vault-config.yml"),
-        _text("state", "where digests of what was written are kept: a file, or kv:MOUNT/PATH"),
+        _text("state", "where digests are kept: a file, kv:MOUNT/PATH or k8s:[NAMESPACE/]NAME[?key=KEY]"),
         commands=_DOCUMENTS,
     ),
     *_section(

@@ -149,7 +149,7 @@ class Secrets(NamedTuple):
 
 
 class SecretKey(NamedTuple):
-    """A key of a Kubernetes Secret, in the namespace of the program."""
+    """A key of a Kubernetes Secret, in the namespace ``$NAMESPACE``, else that of the pod."""
 
     secret: str
     key: str

@@ -10,12 +10,12 @@ from typing import Final, NamedTuple
 from bank_vaults.configure import assembly, purging
 from bank_vaults.configure import plan as plans
 from bank_vaults.configure.apply import Outcome, Result, Tries, apply
-from bank_vaults.configure.config import Configuration, SecretKey
+from bank_vaults.configure.config import Configuration
 from bank_vaults.configure.model import Identity, Wanted, WriteOnly
 from bank_vaults.configure.plan import Plan
 from bank_vaults.configure.purging import Brakes
 from bank_vaults.configure.reading import Reader
-from bank_vaults.configure.sections.startup_secrets import SecretSource, SecretSourceError
+from bank_vaults.configure.sections.startup_secrets import SecretSource
 from bank_vaults.configure.server import UnreadableError
 from bank_vaults.configure.session import Session
 from bank_vaults.configure.state import Place, State, StateError
@@ -41,22 +41,16 @@ TokenSource = Callable[[], AbstractContextManager[Secret | None]]
 """A token for one pass; revoked or wiped at its end, as its kind asks. Raises TokenError, VaultError."""
 
 
-def no_secrets(key: SecretKey) -> str:
-    """There is no Kubernetes to read Secrets from."""
-    raise SecretSourceError(
-        f"the Secret {key.secret} is not read: the Kubernetes client comes with the Kubernetes store"
-    )
-
-
 class Options(NamedTuple):
     """What all passes have in common. ``place`` is given the session of the pass that runs."""
 
     place: Callable[[Callable[[], Session]], Place]
+    secrets: Callable[[], SecretSource]
+    """A source of Kubernetes Secrets for one pass."""
     parallelism: int = 8
     write_only: WriteOnly = WriteOnly.CHANGED
     brakes: Brakes = Brakes()
     environment: Mapping[str, str] = {}
-    secrets: SecretSource = no_secrets
 
 
 class Report(NamedTuple):
@@ -137,7 +131,7 @@ class Passes:
             state = State(self._place, self.server_state().cluster_id)
             reader = Reader(self._session, self._options.parallelism)
             server = assembly.server_of(reader, self._options.environment)
-            wanted = assembly.wanted(configuration, server, self._options.secrets, state.memory)
+            wanted = assembly.wanted(configuration, server, self._options.secrets(), state.memory)
             chosen: tuple[Wanted, ...] = wanted
             if only is not None:
                 names = only(wanted)

@@ -151,7 +151,8 @@ secrets:
 ```
 """,
     SECRET_DATA.title: """\
-There is either `data` or `secretKeyRef`.
+There is either `data` or `secretKeyRef`. A Secret or key that is missing is an error of this element alone;
+[which cluster, what permissions](configure.md#in-kubernetes).
 """,
 }
 

@@ -262,7 +262,12 @@ SECRETS: Final = Element(
 SECRET_KEY: Final = Element(
     "Key of a Kubernetes Secret",
     (
-        Field("name", _K.NAME, "of the Secret, in the namespace of the program", required=True),
+        Field(
+            "name",
+            _K.NAME,
+            "of the Secret, in the namespace `$NAMESPACE`, else that of the pod",
+            required=True,
+        ),
         Field("key", _K.NAME, "", required=True),
     ),
 )

@@ -14,6 +14,7 @@ from bank_vaults.cli.output import complain
 from bank_vaults.cli.reading import register_secret, template_policy
 from bank_vaults.configure import assembly
 from bank_vaults.configure.config import Configuration
+from bank_vaults.configure.kubernetes import Address, SecretPlace, SecretReader
 from bank_vaults.configure.library import Library
 from bank_vaults.configure.memory import Memory
 from bank_vaults.configure.model import Wanted, WriteOnly
@@ -25,6 +26,7 @@ from bank_vaults.configure.session import Session
 from bank_vaults.configure.state import Place
 from bank_vaults.domain.directories import state_directory
 from bank_vaults.domain.settings import Settings
+from bank_vaults.keystores.kubernetes import Kubernetes
 from bank_vaults.keystores.registry import open_store
 from bank_vaults.telemetry.logs import redact
 from bank_vaults.templating.own.sources import Sources
@@ -58,8 +60,10 @@ def passes(settings: Settings) -> Passes:
         raise UsageError(f"--purge-limit: {error}") from None
     (config,) = wiring.client_configs()
     client = VaultClient(config._replace(most_idle=max(config.most_idle, parallelism)))
+    cluster = Kubernetes(os.environ)
     options = Options(
-        place=place(settings, config),
+        place=place(settings, config, cluster),
+        secrets=lambda: SecretReader(cluster, os.environ.get("NAMESPACE", "")),
         parallelism=parallelism,
         write_only=WriteOnly(settings.text("write-only-policy")),
         brakes=Brakes(most, share, settings.items("purge-protect"), settings.flag("purge-keep-data")),
@@ -70,7 +74,9 @@ def passes(settings: Settings) -> Passes:
     return Passes(client, token_source(settings, client, lambda: open_store(settings)), options)
 
 
-def place(settings: Settings, config: ClientConfig) -> Callable[[Callable[[], Session]], Place]:
+def place(
+    settings: Settings, config: ClientConfig, cluster: Kubernetes
+) -> Callable[[Callable[[], Session]], Place]:
     """Where the state is. Raises UsageError."""
     given = settings.text("state")
     kind, colon, rest = given.partition(":")
@@ -80,7 +86,11 @@ def place(settings: Settings, config: ClientConfig) -> Callable[[Callable[[], Se
             raise UsageError(f"--state: {given!r} is not of the form kv:MOUNT/PATH")
         return lambda session: KvPlace(mount, name, session)
     if colon and kind == "k8s":
-        raise UsageError("--state k8s: comes with the Kubernetes store, which this version does not have yet")
+        try:
+            address = Address.parse(rest)
+        except ValueError as error:
+            raise UsageError(f"--state k8s: {error}") from None
+        return lambda _: SecretPlace(address, cluster)
     path = given or _default_path(settings, config)
     return lambda _: FilePlace(path)
 
