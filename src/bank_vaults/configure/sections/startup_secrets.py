@@ -150,6 +150,8 @@ class KvSecret(NamedTuple):
         self, found: Shown, metadata: Shown, versioned: bool, record: Record | None, context: Context
     ) -> Change:
         if found.problem:
+            if self.create_only:
+                return _unseen(self, found.problem, record)
             verdict = judge({"data": self.data}, found, record, context)
             return steps.change(self, verdict.action, verdict.reason)._replace(record=verdict.record)
         fields = found.fields or {}
@@ -249,6 +251,8 @@ class PkiBundle(NamedTuple):
             why = "it is there, and is only created"
         elif there is not False and record is not None and record.wanted == now.wanted:
             why = "as it was last written"
+        elif there is None and self.create_only:
+            return _unseen(self, problem, record)
         elif there is False:
             action, why = Action.CREATE, "it is not there"
         else:
@@ -267,6 +271,16 @@ class PkiBundle(NamedTuple):
 
     def __repr__(self) -> str:
         return f"PkiBundle({self.path})"
+
+
+def _unseen(item: steps.Described, problem: str, record: Record | None) -> Change:
+    """Of something that is only created where it cannot be seen: it is never written over."""
+    if record is not None:
+        return steps.change(item, Action.KEEP, "it was created; the server does not show it")._replace(
+            record=record
+        )
+    why = f"it is only created, and the server does not show whether it is there ({problem})"
+    return steps.change(item, Action.REFUSED, why)
 
 
 def _lines(text: str) -> str:

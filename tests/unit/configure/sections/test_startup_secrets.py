@@ -78,6 +78,27 @@ def test_k7_a_secret_that_may_not_be_read_is_written_when_it_changes() -> None:
     assert plan(wanted, {"kv/data/x": HIDDEN}, first.record).action is Action.KEEP
 
 
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("type: kv, path: kv/data/x, create_only: true, data: {data: {a: b}}", "kv/data/x"),
+        ("type: kv, path: old/x, create_only: true, data: {data: {a: b}}", "old/x"),
+        (
+            "type: pki, path: pki/config/ca, create_only: true, data: {data: {k: KEY, c: CHAIN}}",
+            "pki/cert/ca",
+        ),
+    ],
+)
+def test_k7_what_is_only_created_is_never_written_over_unseen(text: str, path: str) -> None:
+    wanted = secret(text)
+    unseen = plan(wanted, {path: HIDDEN})
+    assert (unseen.action, unseen.requests) == (Action.REFUSED, ())
+    assert "403" in unseen.reason
+    earlier = Record("digest of other data")
+    known = plan(wanted, {path: HIDDEN}, earlier)
+    assert (known.action, known.requests, known.record) == (Action.KEEP, (), earlier)
+
+
 def test_k23_each_key_is_read_once_and_an_absent_one_is_named() -> None:
     read: list[SecretKey] = []
 
