@@ -179,3 +179,14 @@ class KeyStoreContract:
         assert description.mode
         assert description.location
         assert description.protection
+
+    def test_a_value_that_was_not_read_has_no_origin_and_one_that_was_keeps_its_own(
+        self, store: KeyStore, open_store: OpenStore
+    ) -> None:
+        assert store.origin(names.unseal(0)) == ""
+        for number in range(2):
+            store.create(names.unseal(number), b"value")
+        reader = open_store()
+        for number in range(2):
+            reader.get(names.unseal(number))
+        assert reader.origin(names.unseal(0)) == reader.origin(names.unseal(1))
