@@ -29,7 +29,8 @@ class Plan(NamedTuple):
     def fingerprint(self, digest: Callable[[object], str]) -> str:
         """Equal for equal plans: what a saved plan is compared with before it is applied.
 
-        Everything that decides what is sent is in it, values as keyed digests, so it can be shown.
+        Everything that decides what is sent is in it, and what a deletion would take along, values as keyed
+        digests, so it can be shown.
         """
         steps = [
             [
@@ -37,6 +38,7 @@ class Plan(NamedTuple):
                 change.action.value,
                 digest(change.requests),
                 digest(change.differences),
+                digest([change.contents, change.reason if change.action is Action.DELETE else ""]),
             ]
             for change in self.todo
         ]

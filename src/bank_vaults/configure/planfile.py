@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 from base64 import b64decode, b64encode
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from bank_vaults.configure.memory import Memory
 from bank_vaults.configure.passes import MovedError
@@ -18,18 +18,26 @@ from bank_vaults.configure.plan import Plan
 from bank_vaults.configure.report import as_json
 from bank_vaults.keystores import atomic
 
-_VERSION: Final = 1
+_VERSION: Final = 2
 
 
 class PlanFileError(Exception):
     """The file cannot be read or written, or is no saved plan."""
 
 
-def save(path: str, plan: Plan) -> None:
+class Target(NamedTuple):
+    """What a plan is for, whatever the address by which it is reached."""
+
+    cluster: str
+    namespace: str
+
+
+def save(path: str, plan: Plan, target: Target) -> None:
     """Write a plan. Raises PlanFileError."""
     key = Memory.empty()
     content = {
         "bank-vaults-plan": _VERSION,
+        **target._asdict(),
         "key": b64encode(key.key).decode(),
         "fingerprint": plan.fingerprint(key.digest),
         **as_json(plan),
@@ -53,14 +61,17 @@ class SavedPlan:
             if content["bank-vaults-plan"] != _VERSION:
                 raise ValueError
             self._memory = Memory(b64decode(content["key"], validate=True), {})
+            self._target = Target(str(content["cluster"]), str(content["namespace"]))
             self._fingerprint = str(content["fingerprint"])
         except OSError as error:
             raise PlanFileError(f"the plan {path} cannot be read: {error.strerror or error}") from None
         except (ValueError, KeyError, TypeError):
             raise PlanFileError(f"{path} is no plan that this version has saved") from None
 
-    def check(self, plan: Plan) -> None:
-        """Raises MovedError where the plan is another one."""
+    def check(self, plan: Plan, target: Target) -> None:
+        """Raises MovedError where the plan is another one, or of something else."""
+        if target != self._target:
+            raise MovedError(f"the plan in {self._path} is of another server or namespace")
         if plan.fingerprint(self._memory.digest) != self._fingerprint:
             raise MovedError(
                 f"the plan in {self._path} is not what would be done now: files or server have changed "

@@ -22,8 +22,10 @@ from bank_vaults.configure.model import (
 )
 from bank_vaults.configure.passes import MovedError, Report
 from bank_vaults.configure.plan import Plan
+from bank_vaults.configure.planfile import Target
 
 PLACE = Place("f.yml", 3, 5)
+TARGET = Target("cluster", "")
 
 
 def change(
@@ -131,14 +133,29 @@ def test_two_passes_are_told_as_one() -> None:
 
 def test_a_saved_plan_is_that_plan_only(tmp_path: Path) -> None:
     path = tmp_path / "plan.json"
-    planfile.save(str(path), PLAN)
+    planfile.save(str(path), PLAN, TARGET)
     assert path.stat().st_mode & 0o777 == 0o600
     assert "s3cr3t" not in path.read_text()
-    planfile.SavedPlan(str(path)).check(PLAN)
+    planfile.SavedPlan(str(path)).check(PLAN, TARGET)
     request = Request("PUT", "auth/x/new", {"password": "another"})
     other = Plan((PLAN.changes[0]._replace(requests=(request,)), *PLAN.changes[1:]))
     with pytest.raises(MovedError, match="make a new plan"):
-        planfile.SavedPlan(str(path)).check(other)
+        planfile.SavedPlan(str(path)).check(other, TARGET)
+
+
+def test_a_saved_plan_is_of_one_server_and_of_what_a_deletion_takes_along(tmp_path: Path) -> None:
+    path = tmp_path / "plan.json"
+    planfile.save(str(path), PLAN, TARGET)
+    saved = planfile.SavedPlan(str(path))
+    for elsewhere in (Target("another", ""), Target("cluster", "team")):
+        with pytest.raises(MovedError, match="another server or namespace"):
+            saved.check(PLAN, elsewhere)
+    for fuller in ({"contents": 13}, {"reason": "no document has it (pki)"}):
+        changes = tuple(
+            each._replace(**fuller) if each.action is Action.DELETE else each for each in PLAN.changes
+        )
+        with pytest.raises(MovedError, match="make a new plan"):
+            saved.check(Plan(changes), TARGET)
 
 
 @pytest.mark.parametrize(
@@ -152,4 +169,4 @@ def test_what_is_no_saved_plan_is_refused(tmp_path: Path, content: str) -> None:
     with pytest.raises(planfile.PlanFileError, match="cannot be read"):
         planfile.SavedPlan(str(tmp_path / "absent"))
     with pytest.raises(planfile.PlanFileError, match="cannot be written"):
-        planfile.save(str(tmp_path / "absent" / "plan"), PLAN)
+        planfile.save(str(tmp_path / "absent" / "plan"), PLAN, TARGET)

@@ -7,14 +7,17 @@ import logging
 import os
 import sys
 import time
+from collections.abc import Callable
 
-from bank_vaults.cli import serving
+from bank_vaults.cli import serving, wiring
 from bank_vaults.cli.configure import parts
 from bank_vaults.cli.errors import UsageError
 from bank_vaults.cli.output import coloured, complain, say
 from bank_vaults.configure import planfile, report
 from bank_vaults.configure.accessors import MARK
-from bank_vaults.configure.passes import RUN_ERRORS, MovedError, Report
+from bank_vaults.configure.passes import RUN_ERRORS, MovedError, Passes, Report
+from bank_vaults.configure.plan import Plan
+from bank_vaults.configure.planfile import Target
 from bank_vaults.configure.sections.refused import Refused
 from bank_vaults.configure.service import Manner, Service
 from bank_vaults.configure.watch import Watcher
@@ -67,7 +70,7 @@ def plan(settings: Settings) -> int:
         with passes.look(union.configuration, purge=union.complete) as look:
             made = look.plan
         if path := settings.text("plan-file"):
-            planfile.save(path, made)
+            planfile.save(path, made, _target(passes))
     except (*RUN_ERRORS, StoreError, planfile.PlanFileError) as error:
         return _failed(error)
     if settings.text("output") == "json":
@@ -104,16 +107,35 @@ def _apply(settings: Settings) -> int:
         progress=_Progress() if sys.stderr is not None and sys.stderr.isatty() else lambda *_: None,
     )
     if watcher is None:
-        return _once(settings, Service(files, passes, stop, metrics, manner), stop, saved)
+        return _once(settings, Service(files, passes, stop, metrics, manner), stop, _saved(passes, saved))
     notifier = Notifier(os.environ)
     service = Service(files, passes, stop, metrics, manner._replace(tick=notifier.watchdog))
     return _serve(settings, service, watcher, metrics, passes.address, notifier)
 
 
-def _once(settings: Settings, service: Service, stop: Stop, saved: str) -> int:
+def _target(passes: Passes) -> Target:
+    """Raises VaultError."""
+    (config,) = wiring.client_configs()
+    return Target(passes.server_state().cluster_id, config.namespace)
+
+
+def _saved(passes: Passes, path: str) -> Callable[[], Callable[[Plan], None] | None]:
+    """Reads a saved plan, and gives what compares another one with it; None where none is given."""
+
+    def read() -> Callable[[Plan], None] | None:
+        if not path:
+            return None
+        saved = planfile.SavedPlan(path)
+        return lambda plan: saved.check(plan, _target(passes))
+
+    return read
+
+
+def _once(
+    settings: Settings, service: Service, stop: Stop, saved: Callable[[], Callable[[Plan], None] | None]
+) -> int:
     try:
-        check = planfile.SavedPlan(saved).check if saved else None
-        done = service.once(check)
+        done = service.once(saved())
     except (*RUN_ERRORS, MovedError, planfile.PlanFileError) as error:
         log.error(f"error configuring vault: {redact(str(error))}")
         return ExitCode.FAILURE
