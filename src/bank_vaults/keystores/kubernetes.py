@@ -11,6 +11,7 @@ import base64
 import binascii
 import os
 import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
@@ -29,6 +30,9 @@ MANAGED_BY: Final = "app.kubernetes.io/managed-by"
 _SERVICE_ACCOUNT: Final = "/var/run/secrets/kubernetes.io/serviceaccount"
 _LIMIT: Final = 10.0
 """Seconds for a connection, and for each part of an answer; the whole call has the limit of all stores."""
+
+_PAUSES: Final = (0.1, 0.4)
+"""Seconds before reading is tried again."""
 
 _T = TypeVar("_T")
 
@@ -49,6 +53,12 @@ class UnreachableError(KubernetesError):
     """There is no cluster, no answer, or no login: other objects will fare no better."""
 
     transient = True
+
+
+class NoClusterError(UnreachableError):
+    """Nothing says where a cluster is, or what says so is of no use."""
+
+    transient = False
 
 
 class Content(NamedTuple):
@@ -75,7 +85,7 @@ class Kubernetes:
         self._client: Client | None = None
 
     def read(self, namespace: str, name: str) -> Content | None:
-        """None: there is no such Secret."""
+        """None: there is no such Secret. What may succeed soon is tried again, as reading does no harm."""
 
         def call(client: Client) -> Content | None:
             from lightkube.resources.core_v1 import Secret
@@ -89,6 +99,13 @@ class Kubernetes:
                 raise KubernetesError(f"the Secret {name!r} is not of base64") from None
             return Content(values, (found.metadata and found.metadata.resourceVersion) or "")
 
+        for pause in _PAUSES:
+            try:
+                return self._call("read", "get", namespace, name, call, {404: None})
+            except KubernetesError as error:
+                if not error.transient:
+                    raise
+            time.sleep(pause)
         return self._call("read", "get", namespace, name, call, {404: None})
 
     def create(self, namespace: str, name: str, values: Mapping[str, bytes]) -> bool:
@@ -133,14 +150,7 @@ class Kubernetes:
             import msgspec
             from lightkube.core.exceptions import ApiError, ConfigError
 
-            trouble = (
-                ConfigError,
-                OSError,
-                ValueError,
-                msgspec.MsgspecError,
-                httpx2.InvalidURL,
-                httpx2.HTTPError,
-            )
+            trouble = (OSError, ValueError, msgspec.MsgspecError, httpx2.InvalidURL, httpx2.HTTPError)
             try:
                 return call(self._connected())
             except ApiError as error:
@@ -154,6 +164,12 @@ class Kubernetes:
             except httpx2.HTTPStatusError as error:
                 code = error.response.status_code
                 raise _refused(what, verb, namespace, name, code, "") from None
+            except ConfigError as error:
+                self.close()
+                raise NoClusterError(
+                    f"cannot {what} the Secret {name!r}: no Kubernetes cluster is known "
+                    f"({_reason(error)}); check KUBECONFIG, or the service account of the pod"
+                ) from None
             except trouble as error:
                 self.close()
                 raise UnreachableError(

@@ -19,6 +19,11 @@ from tests.support.fakehttp import FakeServer, Step, reply
 SECRET = "the-value-of-a-secret"
 
 
+@pytest.fixture(autouse=True)
+def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kubernetes, "_PAUSES", (0.0, 0.0))
+
+
 def answer(status: int, body: object) -> Step:
     return Step(reply(status, body, content_type="application/json"))
 
@@ -70,6 +75,22 @@ def test_each_failure_names_its_layer_and_no_value(
     assert words in str(caught.value)
     assert caught.value.transient is transient
     assert SECRET not in str(caught.value)
+
+
+def test_reading_goes_on_after_a_failure(tmp_path: Path) -> None:
+    good = answer(200, {"metadata": {"resourceVersion": "7"}, "data": {"a": "Yg=="}})
+    with served(tmp_path, status(500), Step(b"HTTP", then="close"), good) as client:
+        found = client.read("ns", "name")
+    assert found is not None
+    assert (dict(found.values), found.version) == ({"a": b"b"}, "7")
+
+
+def test_a_write_is_sent_once(tmp_path: Path) -> None:
+    with served(tmp_path, status(500), status(409)) as client:
+        with pytest.raises(KubernetesError, match="answered 500"):
+            client.change("ns", "name", {"a": b"b"}, "7")
+        assert not client.change("ns", "name", {"a": b"b"}, "7")
+        assert not client.create("ns", "name", {"a": b"b"})
 
 
 def test_a_cluster_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
