@@ -139,7 +139,7 @@ class Passes:
             reader.read(plans.paths(chosen))
             deletions = assembly.unmanaged(configuration, reader) if purge and only is None else ()
             made = plans.make(chosen, reader.shown, state.memory, self._options.write_only, deletions)
-            braked = Plan(purging.brake(made.changes, self._options.brakes))
+            braked = Plan(purging.brake(made.changes, self._options.brakes, plans.paths(wanted)))
             yield Look(braked, self._session, state, wanted, begun)
 
     def carry_out(

@@ -1,9 +1,9 @@
-"""Brakes on deletions: paths that are protected, mounts that hold data, too many at once."""
+"""Brakes on deletions: mounts in use, paths that are protected, mounts that hold data, too many at once."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
@@ -22,6 +22,8 @@ class Brakes(NamedTuple):
     protect: tuple[str, ...] = ()
     keep_data: bool = False
     """A mount with something inside stays."""
+    own: tuple[str, ...] = ()
+    """Paths that this program itself stands on: where its state is, where it logs in. Never deleted."""
 
 
 def parse_limits(texts: Iterable[str]) -> tuple[int | None, int | None]:
@@ -36,12 +38,20 @@ def parse_limits(texts: Iterable[str]) -> tuple[int | None, int | None]:
     return min(counts, default=None), min(shares, default=None)
 
 
-def brake(changes: Sequence[Change], brakes: Brakes) -> tuple[Change, ...]:
+def brake(changes: Sequence[Change], brakes: Brakes, used: Iterable[str] = ()) -> tuple[Change, ...]:
     """The changes, those deletions that may not be kept back with a sentence.
 
+    ``used``: paths at which documents have something, also in mounts that no document has: a start-up secret,
+    or a key that was generated in this very run (``save_to``). These mounts stay.
     Too many deletions are all refused: which of them are meant nobody can say.
     """
-    spared = [_spared(change, brakes) if change.action is Action.DELETE else change for change in changes]
+    if not any(change.action is Action.DELETE for change in changes):
+        return tuple(changes)
+    uses = _mounts(used)
+    own = _mounts(brakes.own)
+    spared = [
+        _spared(change, brakes, uses, own) if change.action is Action.DELETE else change for change in changes
+    ]
     deleted = sum(change.action is Action.DELETE for change in spared)
     there = deleted + sum(change.action in (Action.KEEP, Action.UPDATE) for change in spared)
     if not (why := _too_many(deleted, there, brakes)):
@@ -65,7 +75,24 @@ def _too_many(deleted: int, there: int, brakes: Brakes) -> str:
     return ""
 
 
-def _spared(change: Change, brakes: Brakes) -> Change:
+def _mounts(paths: Iterable[str]) -> dict[str, str]:
+    """Everything that a mount of these paths may be called, with one of the paths."""
+    found: dict[str, str] = {}
+    for path in paths:
+        parts = path.partition("?")[0].split("/")
+        for end in range(1, len(parts)):
+            found.setdefault("/".join(parts[:end]), path)
+    return found
+
+
+def _spared(change: Change, brakes: Brakes, used: Mapping[str, str], own: Mapping[str, str]) -> Change:
+    if change.identity.kind == "mount":
+        auth = "auth/" if change.identity.section == "auth" else ""
+        mount = auth + change.identity.name
+        if mount in own:
+            return _kept(change, f"it stays, for this program uses {own[mount]}")
+        if mount in used:
+            return _kept(change, f"it stays, for a document has something in it: {used[mount]}")
     if any(_covers(pattern, name) for pattern in brakes.protect for name in _names(change)):
         return _kept(change, "it is protected by --purge-protect")
     if brakes.keep_data and change.contents:

@@ -200,6 +200,20 @@ def test_k3_a_purge_has_brakes(place: Place) -> None:
     assert place.once("--purge-limit=many").code == 64
 
 
+def test_k3_a_purge_spares_the_mounts_that_are_in_use(place: Place) -> None:
+    for name in ("unmanaged", "state", "secret"):
+        place.call("POST", f"sys/mounts/{name}", {"type": "kv", "options": {"version": "2"}})
+    root = {"name": "exported", "common_name": "example", "save_to": "unmanaged/data/root"}
+    secret = {"type": "kv", "path": "secret/data/app", "data": {"data": {"a": "b"}}}
+    engine = {"type": "pki", "configuration": {"root/generate": [root]}}
+    place.write({**PURGE, "secrets": [engine], "startupSecrets": [secret]})
+    for _ in range(2):
+        done = place.once("--state=kv:state/configure")
+        assert done.code == 0, done.log + done.output
+        assert {"unmanaged/", "state/", "secret/", "pki/"} <= place.mounts().keys()
+    assert "private_key" in place.shown("unmanaged/data/root")["data"]  # type: ignore[index]
+
+
 def test_k25_a_generated_root_token_is_revoked(place: Place) -> None:
     (place.store / "vault-root").unlink()
     place.write(DOCUMENT)

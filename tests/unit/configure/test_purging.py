@@ -98,3 +98,20 @@ def test_limits_are_counts_and_shares() -> None:
     for wrong in ("", "x", "-1", "101%", "1.5", "%"):
         with pytest.raises(ValueError, match="is no limit"):
             parse_limits([wrong])
+
+
+def test_k3_a_mount_in_which_a_document_has_something_stays() -> None:
+    changes = (deletion("vault/keys", contents=1), deletion("vault", "auth"), deletion("other"))
+    used = ("vault/keys/data/root", "vault/keys/metadata/root", "sys/mounts", "otherwise/x")
+    kept_one, *others = brake(changes, Brakes(), used)
+    assert (kept_one.action, kept_one.requests) == (Action.KEEP, ())
+    assert "a document has something in it: vault/keys/data/root" in kept_one.reason
+    assert spared((kept_one,)) == (kept_one,)
+    assert actions(tuple(others)) == [Action.DELETE, Action.DELETE]
+
+
+def test_k3_what_this_program_stands_on_stays() -> None:
+    changes = (deletion("state"), deletion("machines", "auth"), deletion("machines"))
+    state, login, other = brake(changes, Brakes(own=("state/configure", "auth/machines/login")))
+    assert actions((state, login, other)) == [Action.KEEP, Action.KEEP, Action.DELETE]
+    assert "this program uses auth/machines/login" in login.reason

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from bank_vaults.cli import wiring
-from bank_vaults.cli.configure.tokens import token_source
+from bank_vaults.cli.configure.tokens import login_path, token_source
 from bank_vaults.cli.errors import UsageError
 from bank_vaults.cli.output import complain
 from bank_vaults.cli.reading import register_secret, template_policy
@@ -66,12 +66,23 @@ def passes(settings: Settings) -> Passes:
         secrets=lambda: SecretReader(cluster, os.environ.get("NAMESPACE", "")),
         parallelism=parallelism,
         write_only=WriteOnly(settings.text("write-only-policy")),
-        brakes=Brakes(most, share, settings.items("purge-protect"), settings.flag("purge-keep-data")),
+        brakes=Brakes(
+            most, share, settings.items("purge-protect"), settings.flag("purge-keep-data"), _own(settings)
+        ),
         environment=os.environ,
     )
     if not settings.text("auth"):
         wiring.store_opener(settings)
     return Passes(client, token_source(settings, client, lambda: open_store(settings)), options)
+
+
+def _own(settings: Settings) -> tuple[str, ...]:
+    """Paths of the server without which the next run could not go on."""
+    kind, _, state = settings.text("state").partition(":")
+    paths = [state.strip("/")] if kind == "kv" else []
+    if login := login_path(settings):
+        paths.append(login)
+    return tuple(paths)
 
 
 def place(

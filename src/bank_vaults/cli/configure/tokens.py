@@ -88,8 +88,16 @@ def _read(path: str) -> bytes:
     return content
 
 
+def login_path(settings: Settings) -> str:
+    """Where a token is had by a login; empty where it comes from elsewhere."""
+    method = settings.text("auth")
+    if method in ("", "token-file"):
+        return ""
+    return f"auth/{settings.text('auth-path').strip('/') or method}/login"
+
+
 def _login_source(settings: Settings, client: VaultClient, method: str) -> TokenSource:
-    path = settings.text("auth-path").strip("/") or method
+    path = login_path(settings)
     body: Callable[[], Mapping[str, object]]
     if method == "kubernetes":
         role, file = _needed(settings, "auth-role"), _needed(settings, "auth-jwt-file")
@@ -115,7 +123,7 @@ def _login_source(settings: Settings, client: VaultClient, method: str) -> Token
 @contextmanager
 def _logged_in(client: VaultClient, path: str, body: Mapping[str, object]) -> Iterator[Secret]:
     """A token of its own for each pass, revoked at the end."""
-    answer = client.request("PUT", f"auth/{path}/login", body, anonymous=True)
+    answer = client.request("PUT", path, body, anonymous=True)
     auth = answer.data.get("auth")
     found = auth.get("client_token") if isinstance(auth, dict) else None
     if not isinstance(found, str) or not found:
