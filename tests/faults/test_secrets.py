@@ -74,7 +74,8 @@ def process_texts(pid: int) -> list[str]:
     files = [Path(f"/proc/{pid}/{what}") for what in ("cmdline", "environ")]
     found = [file.read_bytes() for file in files]
     for child in children(pid):
-        with suppress(FileNotFoundError, ProcessLookupError):  # the one that calls sys/init may just end
+        # The one that calls sys/init may just end; into that of a PKCS#11 module only root may look.
+        with suppress(FileNotFoundError, ProcessLookupError, PermissionError):
             found += [Path(f"/proc/{child}/{what}").read_bytes() for what in ("cmdline", "environ")]
     return [text.decode(errors="replace") for text in found]
 
