@@ -119,8 +119,8 @@ def _names(change: Change) -> Iterator[str]:
 
 
 def _covers(pattern: str, name: str) -> bool:
-    """The object itself and all that is inside of it; ``*`` and ``?`` stand for anything."""
-    pattern = pattern.strip("/")
+    """The object and all that is inside of it; ``*`` and ``?`` stand for anything, all else for itself."""
+    pattern = pattern.strip("/").replace("[", "[[]")
     return fnmatchcase(name, pattern) or fnmatchcase(name, f"{pattern}/*")
 
 

@@ -62,16 +62,31 @@ def _change(change: Change, colour: Colour) -> Iterator[str]:
 
 def _difference(difference: Difference, *, new: bool) -> Iterator[str]:
     before, after = difference.before, _texts(difference.after)
-    if difference.secret or secret_names({difference.field: after}):
+    if _is_secret(difference):
         yield f"    {difference.field}: {_SECRET}"
     elif isinstance(before, str) and isinstance(after, str) and "\n" in before + after:
         yield f"    {difference.field}:"
         compared = difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=_CONTEXT)
-        yield from (f"      {line}" for line in list(compared)[2:] if not line.startswith("@@"))
+        yield from (f"      {_visible(line)}" for line in list(compared)[2:] if not line.startswith("@@"))
     elif new or before is None:
         yield f"    {difference.field}: {_short(after)}"
     else:
         yield f"    {difference.field}: {_short(before)} -> {_short(after)}"
+
+
+def _is_secret(difference: Difference) -> bool:
+    """Either value may have a password in it, whatever the field is called."""
+    return difference.secret or any(
+        secret_names({difference.field: _texts(value)}) for value in (difference.before, difference.after)
+    )
+
+
+def _visible(line: str) -> str:
+    """Without what a terminal would take for an order, such as to hide the line."""
+    return "".join(
+        letter if letter.isprintable() or letter == "\t" else letter.encode("unicode_escape").decode()
+        for letter in line
+    )
 
 
 def _short(value: Any) -> str:
@@ -117,8 +132,7 @@ def _change_as_json(change: Change) -> dict[str, Any]:
 
 
 def _difference_as_json(difference: Difference) -> dict[str, Any]:
-    after = _texts(difference.after)
-    secret = difference.secret or bool(secret_names({difference.field: after}))
+    after, secret = _texts(difference.after), _is_secret(difference)
     return {
         "field": difference.field,
         "before": _SECRET if secret else _texts(difference.before),

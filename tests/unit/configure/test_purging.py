@@ -115,3 +115,8 @@ def test_k3_what_this_program_stands_on_stays() -> None:
     state, login, other = brake(changes, Brakes(own=("state/configure", "auth/machines/login")))
     assert actions((state, login, other)) == [Action.KEEP, Action.KEEP, Action.DELETE]
     assert "this program uses auth/machines/login" in login.reason
+
+
+def test_k3_brackets_in_a_protected_path_are_brackets() -> None:
+    (change,) = brake((deletion("team[a]/kv"),), Brakes(protect=("secrets/team[a]/*",)))
+    assert change.action is Action.KEEP

@@ -74,6 +74,19 @@ def test_a_plan_is_readable_and_shows_no_secret() -> None:
     assert max(map(len, text.splitlines())) < 130
 
 
+def test_a_value_on_the_server_may_be_secret_where_the_wanted_one_is_not() -> None:
+    difference = Difference("address", "ldap://admin:s3cr3t@host", "ldap://host")
+    made = Plan((change("x", Action.UPDATE, difference),))
+    assert "s3cr3t" not in "\n".join(report.lines(made)) + json.dumps(report.as_json(made))
+
+
+def test_nothing_in_a_policy_hides_it_on_a_terminal() -> None:
+    difference = Difference("policy", "a\n", 'a\npath "*" {} \x1b[2K\x9b1A\n')
+    text = "\n".join(report.lines(Plan((change("x", Action.UPDATE, difference),))))
+    assert 'path "*" {} \\x1b[2K\\x9b1A' in text
+    assert text.replace("\n", "").isprintable()
+
+
 def test_signs_are_coloured_where_colours_are_wanted() -> None:
     text = "\n".join(report.lines(PLAN, lambda text, colour: f"<{colour}>{text}"))
     assert "<green>+ auth role new" in text
