@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
@@ -33,4 +34,6 @@ def _secrets(value: Any, *, hidden: bool) -> Iterator[str]:
             yield from _secrets(each, hidden=hidden)
     elif hidden and isinstance(value, str) and len(value) >= _SHORTEST:
         yield value
+        for ascii_only in (True, False):  # as servers quote what they repeat
+            yield json.dumps(value, ensure_ascii=ascii_only)[1:-1]
         yield from (line for line in value.splitlines() if len(line) >= 2 * _SHORTEST and "-----" not in line)
