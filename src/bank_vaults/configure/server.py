@@ -68,7 +68,10 @@ def keys(shown: Callable[[str], Shown], path: str) -> tuple[str, ...]:
     answer = shown(path)
     if answer.problem:
         raise UnreadableError(path, answer.problem)
-    return tuple(str(name) for name in (answer.fields or {}).get("keys") or ())
+    names = (answer.fields or {}).get("keys") or []
+    if not isinstance(names, list):
+        raise UnreadableError(path, "what it shows is no list")
+    return tuple(map(str, names))
 
 
 def accessors(shown: Callable[[str], Shown]) -> dict[str, str]:

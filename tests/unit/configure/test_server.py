@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from bank_vaults.configure.config import Configuration, Purge
 from bank_vaults.configure.model import Shown
 from bank_vaults.configure.secrecy import secret_names
+from bank_vaults.configure.sections import groups, within
 from bank_vaults.configure.server import Server, UnreadableError, accessors, facts, keys, listing
 from tests.support.configuring import shows
 
@@ -25,6 +27,22 @@ def test_product_and_version_are_those_of_a_built_in_plugin(
 ) -> None:
     shown = shows({"sys/auth": {"token/": {"running_plugin_version": text}, "a/b/": {}}})
     assert facts(shown, {"A": "b"}) == Server(product, version, frozenset({"token", "a/b"}), {"A": "b"})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("garbage", ["abc", {"a": 1}, 5])
+def test_k16_nothing_is_deleted_from_a_listing_that_is_none(garbage: object) -> None:
+    with pytest.raises(UnreadableError, match="no list"):
+        keys(shows({"x?list=true": {"keys": garbage}}), "x?list=true")
+    inside = within.Inside("secrets", "item", "db/roles", frozenset({"kept"}))
+    with pytest.raises(UnreadableError, match="no list"):
+        within.unmanaged((inside,), shows({inside.listing: {"keys": garbage}}))
+
+
+def test_k16_aliases_that_are_no_list_are_an_error() -> None:
+    configuration = Configuration(purge=Purge(enabled=True))
+    answers = {groups.GROUPS: None, groups.ALIASES: {"key_info": ["abc"]}}
+    with pytest.raises(UnreadableError, match="no list"):
+        groups.unmanaged(configuration, shows(answers))
 
 
 def test_accessors_by_path() -> None:

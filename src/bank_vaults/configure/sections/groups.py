@@ -216,7 +216,10 @@ def _infos(shown: Callable[[str], Shown]) -> Mapping[str, Mapping[str, Any]]:
     answer = shown(ALIASES)
     if answer.problem:
         raise UnreadableError(ALIASES, answer.problem)
-    return (answer.fields or {}).get("key_info") or {}
+    infos = (answer.fields or {}).get("key_info") or {}
+    if not isinstance(infos, Mapping):
+        raise UnreadableError(ALIASES, "what it shows is no list")
+    return infos
 
 
 def _group_identity(name: str) -> Identity:

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from bank_vaults.configure.config import Configuration, Secrets
 from bank_vaults.configure.model import Change, Identity, Shown
 from bank_vaults.configure.sections import kv, steps
-from bank_vaults.configure.server import UnreadableError
+from bank_vaults.configure.server import keys
 
 _DATA: Final = frozenset({"keys", "key", "issuers", "issuer", "certs", "cert", "data", "metadata"})
 """Options of secrets engines that list what is not configuration."""
@@ -48,11 +48,10 @@ def unmanaged(insides: Iterable[Inside], shown: Callable[[str], Shown]) -> tuple
 
 
 def _unmanaged(inside: Inside, shown: Callable[[str], Shown]) -> Iterator[Change]:
-    answer = shown(inside.listing)
-    if answer.problem and "unsupported" not in answer.problem:
-        raise UnreadableError(inside.listing, answer.problem)
+    if "unsupported" in shown(inside.listing).problem:
+        return
     managed = {name.lower() for name in inside.names}
-    for name in (answer.fields or {}).get("keys") or ():
+    for name in keys(shown, inside.listing):
         if name.lower() in managed or name.endswith("/"):
             continue
         path = f"{inside.root}/{name}"
