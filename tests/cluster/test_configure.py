@@ -6,6 +6,7 @@ import base64
 import os
 import re
 import threading
+import time
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -88,6 +89,9 @@ def test_the_printed_role_is_enough_for_state_and_start_up_secrets(
         second = place.once("--state=k8s:configure-state", environment=environment, address=proxy.address)
         assert (second.code, place.writes(proxy)) == (0, []), second.log
     put(cluster, namespace, "account", {"ID": "the-id", "KEY": "another-key"})
+    planned = place.plan("--state=k8s:configure-state", environment=environment)
+    assert (planned.code, "secret/data/aws" in planned.output) == (2, True), planned.log
+    assert "another-key" not in planned.log + planned.output
     assert place.once("--state=k8s:configure-state", environment=environment).code == 0
     assert (place.shown("secret/data/aws") or {})["data"]["KEY"] == "another-key"
     refused = place.once("--state=k8s:elsewhere", environment=environment)
@@ -111,6 +115,23 @@ def test_a_secret_or_key_that_is_missing_costs_its_own_object_only(
     assert place.shown("secret/data/aws") is None
     put(cluster, namespace, "account", {"ID": "the-id", "KEY": "k"})
     assert place.once(environment=environment).code == 0
+
+
+def test_the_daemon_sees_a_changed_secret_at_its_next_look(
+    cluster: Cluster, namespace: str, kubeconfig: Path, place: Place
+) -> None:
+    put(cluster, namespace, "account", {"ID": "the-id", "KEY": "old"})
+    place.write(DOCUMENT)
+    environment = {"KUBECONFIG": str(kubeconfig)}
+    flags = ("--drift-interval=200ms", "--state=k8s:state")
+    with place.daemon(*flags, environment=environment) as program:
+        program.wait_for("successfully configured vault")
+        put(cluster, namespace, "account", {"ID": "the-id", "KEY": "new"})
+        deadline = time.monotonic() + 30.0
+        while (place.shown("secret/data/aws") or {})["data"]["KEY"] != "new":
+            assert time.monotonic() < deadline, program.log()
+            time.sleep(0.02)
+        assert program.stop() == 0
 
 
 def test_replicas_that_write_at_once_lose_nothing(
