@@ -112,6 +112,18 @@ def test_a_saved_plan_is_applied_exactly_or_not_at_all(place: Place, tmp_path: P
     assert place.once("--plan-file", str(place.file)).code == 1
 
 
+def test_k3_a_saved_plan_deletes_no_mount_that_was_filled_meanwhile(place: Place, tmp_path: Path) -> None:
+    saved = tmp_path / "plan.json"
+    place.call("POST", "sys/mounts/empty", {"type": "kv"})
+    place.write(PURGE)
+    assert place.plan("--plan-file", str(saved)).code == 2
+    place.call("PUT", "empty/now", {"a": "b"})
+    moved = place.once("--plan-file", str(saved))
+    assert moved.code == 1
+    assert "files or server have changed" in moved.log
+    assert place.shown("empty/now") == {"a": "b"}
+
+
 def test_k16_the_exit_code_tells_the_truth_and_one_failure_stops_nothing_else(place: Place) -> None:
     bad = {"type": "nonsense-type", "path": "bad"}
     place.write({**DOCUMENT, "secrets": [bad, *DOCUMENT["secrets"]], "policies": DOCUMENT["policies"]})

@@ -119,6 +119,21 @@ startupSecrets:
     assert not applier.plan(wanted_of(applier, text)).todo
 
 
+def test_k7_one_that_is_only_created_and_may_not_be_read_is_left_alone(applier: Applier) -> None:
+    applier.apply_twice(wanted_of(applier, ""))
+    assert applier.call("PUT", "old/a", {"a": "mine"}).status == 204
+    rules = 'path "old/*" { capabilities = ["create", "update"] } path "sys/*" { capabilities = ["read"] }'
+    assert applier.call("PUT", "sys/policies/acl/blind", {"policy": rules}).status in (200, 204)
+    auth = applier.call("POST", "auth/token/create", {"policies": ["blind"]}).body["auth"]
+    root, applier.token = applier.token, auth["client_token"]
+    text = "startupSecrets: [{type: kv, path: old/a, create_only: true, data: {data: {a: b}}}]"
+    wanted = wanted_of(applier, text)[-1:]
+    (change,) = applier.plan(wanted).changes
+    applier.token = root
+    assert (change.action, change.requests) == (Action.REFUSED, ())
+    assert "403" in change.reason
+
+
 def test_a_deleted_secret_comes_back(applier: Applier) -> None:
     text = "startupSecrets: [{type: kv, path: secret/data/a, data: {data: {a: b}}}]"
     applier.apply_twice(wanted_of(applier, text))
