@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -104,6 +105,21 @@ def test_more_or_fewer_readers_are_refused(directory: Path, count: int) -> None:
 def test_readers_of_one_name_are_refused(directory: Path) -> None:
     with pytest.raises(ValueError, match="one name"):
         Pcscd([ONE, ONE], directory)
+
+
+@pytest.mark.skipif(
+    os.geteuid() != 0 or not shutil.which("ip") or not shutil.which("nsenter"),
+    reason="looks into the namespace as root, with ip and nsenter",
+)
+def test_packets_are_acknowledged_before_the_card_is_woken(directory: Path) -> None:
+    with Pcscd([ONE], directory) as pcscd:
+        routes = subprocess.run(
+            ["nsenter", "-t", str(pcscd.pid), "-n", "ip", "route", "show", "table", "local", "127.0.0.1"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    assert "quickack 1" in routes.stdout
 
 
 def test_two_at_once_do_not_meet(directory: Path, readers: Readers) -> None:
