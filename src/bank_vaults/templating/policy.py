@@ -7,7 +7,7 @@ rule                      stands for
 ``file:PATH``             a file, or all below a directory, by ``file`` and ``blob`` of ``file://``
 ``blob:s3://BUCKET``      a bucket (``s3``, ``gs``) or container (``azblob``); with ``/PREFIX`` a part of it
 ``host:GLOB``             names given to ``getHostByName``, and servers that the URL of a blob names
-``function:GLOB``         functions by name; allowing one lets it reach everything
+``function:GLOB``         functions by any of their names; allowing one lets it reach everything
 ========================  ============================================================================
 
 Without rules everything is allowed. A denial always wins. As soon as anything is allowed, whatever reaches
@@ -58,10 +58,10 @@ class Policy(NamedTuple):
     allowed: tuple[Rule, ...] = ()
     denied: tuple[Rule, ...] = ()
 
-    def check_function(self, name: str) -> None:
-        """Raise FunctionError where the function itself is denied."""
+    def check_function(self, *names: str) -> None:
+        """Raise FunctionError where the function itself is denied, by any of its names."""
         for rule in self.denied:
-            if rule.covers("function", name):
+            if any(rule.covers("function", name) for name in names):
                 raise FunctionError(f"the function is refused by {DENY_FLAG} {rule.written}")
 
     def check(self, function: str, kind: str, subject: str) -> None:
@@ -82,6 +82,10 @@ class Policy(NamedTuple):
             rule.covers(kind, subject) or rule.covers("function", function) for rule in self.allowed
         ):
             raise FunctionError(f"{what} is refused: no {ALLOW_FLAG} allows it")
+
+    def denies_function(self, names: Iterable[str]) -> bool:
+        """Whether a function that has these names is denied."""
+        return any(rule.covers("function", name) for rule in self.denied for name in names)
 
     def _is_hidden_environment(self, path: str) -> bool:
         rules = (*self.allowed, *self.denied)

@@ -6,12 +6,15 @@
 from __future__ import annotations
 
 from bank_vaults.templating.functions import Function, Lookup
+from bank_vaults.templating.language import builtins
 from bank_vaults.templating.own.sources import Sources
+from bank_vaults.templating.policy import Policy
 
 
 def functions(sources: Sources, *, escaped: bool = True) -> Lookup:
     """All functions: our own over ``sources``, then sprig's; each refused where the policy denies it.
 
+    Of Go's own functions, which every template has anyway, there are here those that are denied.
     ``escaped`` is whether ``file`` makes its content fit between quotes.
     """
     from bank_vaults.templating import sprig  # its catalogue is read on import
@@ -21,16 +24,21 @@ def functions(sources: Sources, *, escaped: bool = True) -> Lookup:
 
     def find(name: str) -> Function | None:
         found = own(name) or sprig.lookup(name)
-        if found is not None and policy.denied:
-            return _guarded(found, sources)
-        return found
+        if not policy.denied:
+            return found
+        names = sprig.names_of(name)
+        if found is not None:
+            return _guarded(found, policy, names)
+        builtin = builtins.lookup(name)
+        # The evaluator knows some of them by what they are, so what is not denied stays what it is.
+        return _guarded(builtin, policy, names) if builtin and policy.denies_function(names) else None
 
     return find
 
 
-def _guarded(function: Function, sources: Sources) -> Function:
+def _guarded(function: Function, policy: Policy, names: tuple[str, ...]) -> Function:
     def call(*arguments: object) -> object:
-        sources.policy.check_function(function.name)
+        policy.check_function(*names)
         return function.call(*arguments)
 
     return function._replace(call=call)

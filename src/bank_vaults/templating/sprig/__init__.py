@@ -271,3 +271,29 @@ def lookup(name: str) -> Function | None:
 def names() -> tuple[str, ...]:
     """All names, as the catalogue has them."""
     return tuple(_ROWS)
+
+
+_OTHERWISE_CALLED: Final = {
+    "push": "append",
+    "tuple": "list",
+    "biggest": "max",
+    "osbase": "base",
+    "osdir": "dir",
+    "osext": "ext",
+    "osclean": "clean",
+    "osisabs": "isabs",
+}
+
+
+def names_of(name: str) -> tuple[str, ...]:
+    """All names of the function that has this one, be it of sprig or not: ``trimAll`` and ``trimall``.
+
+    Names that differ only in how the function fails (``fromJson``, ``mustFromJson``) are names of one.
+    """
+    wanted = _meant(name)
+    return tuple({name: None} | {each: None for each in _ROWS if _meant(each) == wanted})
+
+
+def _meant(name: str) -> str:
+    plain = name.replace("_", "").lower().removeprefix("must")
+    return _OTHERWISE_CALLED.get(plain, plain)

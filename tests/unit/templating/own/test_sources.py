@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bank_vaults.templating import limits
+from bank_vaults.templating import limits, sprig
 from bank_vaults.templating.errors import FunctionError, TemplateError
 from bank_vaults.templating.own.sources import Sources, _decoded
 from bank_vaults.templating.policy import policy
@@ -222,6 +222,46 @@ def test_any_function_can_be_denied(sources: Sources) -> None:
     for call, rule in (("accessor `x`", "acc*"), ("upper `x`", "upper"), ("toYaml 1", "toYaml")):
         said = _failure(f"${{ {call} }}", denied)
         assert f"the function is refused by --template-deny function:{rule}" in said
+
+
+@pytest.mark.parametrize(
+    ("rule", "call"),
+    [
+        ("trimAll", "trimall `x` `y`"),
+        ("trimall", "trimAll `x` `y`"),
+        ("push", "mustAppend (list 1) 2"),
+        ("list", "tuple 1"),
+        ("max", "biggest 1 2"),
+        ("regexMatch", "mustRegexMatch `a` `b`"),
+        ("date_modify", "now | mustDateModify `1h`"),
+        ("osBase", "base `/a`"),
+        ("print*", "printf `%s` `x`"),
+        ("index", "index .Env `FOO`"),
+        ("and", "and 1 2"),
+        ("or", "1 | or 0"),
+        ("call", "call 1"),
+    ],
+)
+def test_a_denial_covers_all_names_of_a_function_and_those_of_go(rule: str, call: str) -> None:
+    said = _failure(f"${{ {call} }}", Sources(ENVIRONMENT, policy([], [f"function:{rule}"])))
+    assert f"the function is refused by --template-deny function:{rule}" in said
+
+
+def test_what_go_has_and_nobody_denied_works_beside_a_denial() -> None:
+    denied = Sources(ENVIRONMENT, policy([], ["function:print"]))
+    assert render("${ and 1 0 }${ or 0 2 }${ eq 1 1 }${ printf `%d` 3 }", denied) == "02true3"
+    assert 'function "nope" not defined' in _failure("${ nope }", denied)
+
+
+def test_names_that_sprig_gives_to_one_function_are_known_as_such() -> None:
+    names: dict[object, set[str]] = {}
+    for name in sprig.names():
+        function = sprig.lookup(name)
+        assert function is not None
+        names.setdefault(function.call, set()).add(name)
+    for same in names.values():
+        for name in same:
+            assert same <= set(sprig.names_of(name))
 
 
 # hosts
