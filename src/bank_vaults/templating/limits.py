@@ -15,7 +15,7 @@ MAX_TEXT: Final = 64 * 1024 * 1024
 MAX_ITEMS: Final = 1_000_000
 """Elements of one list."""
 MAX_STEPS: Final = 5_000_000
-"""Nodes of the tree that one rendering may visit."""
+"""Nodes of the tree that one rendering may visit, with all templates of a document in the safe mode."""
 MAX_DEPTH: Final = 200
 """Templates that call one another, and constructs within one another."""
 
@@ -29,6 +29,16 @@ COSTS: Final = {
     "htpasswd": 10_000,
 }
 """Steps that one call counts for besides, of functions that take long however little they are given."""
+
+
+class Allowance:
+    """What one rendering may still write and do; templates that share it are one rendering."""
+
+    __slots__ = ("characters", "steps")
+
+    def __init__(self) -> None:
+        self.characters = MAX_TEXT
+        self.steps = MAX_STEPS
 
 
 def text_of(length: int) -> None:

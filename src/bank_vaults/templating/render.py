@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from bank_vaults.templating import own, template
+from bank_vaults.templating import limits, own, template
 from bank_vaults.templating.own.sources import Sources
 from bank_vaults.templating.template import DELIMITERS
 
@@ -22,9 +22,11 @@ def render(
     """
     functions = own.functions(sources, escaped=mode == TEXT)
     data = sources.data()
+    allowance = limits.Allowance()  # one for all texts, or a document of many could take for ever
 
     def rendered(text: str) -> str:
-        return template.parse(text, name="config", delimiters=delimiters, functions=functions).render(data)
+        parsed = template.parse(text, name="config", delimiters=delimiters, functions=functions)
+        return parsed.render(data, allowance)
 
     if mode == TEXT:
         return rendered(source)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
+from bank_vaults.templating import limits
 from bank_vaults.templating.functions import Lookup, chained
 from bank_vaults.templating.golang.printing import text_of
 from bank_vaults.templating.golang.values import Map, Object, Value
@@ -44,12 +45,12 @@ class Template:
     def __init__(self, trees: parser.Trees) -> None:
         self._trees = trees
 
-    def render(self, data: Value) -> str:
+    def render(self, data: Value, allowance: limits.Allowance | None = None) -> str:
         """The text that the template makes of the data; bytes that are no UTF-8 are surrogates (PEP 383).
 
-        Raises TemplateError.
+        With an ``allowance`` it may use what others left of it. Raises TemplateError.
         """
-        return evaluate.render(self._trees, data)
+        return evaluate.render(self._trees, data, allowance or limits.Allowance())
 
 
 def parse(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bank_vaults.templating import yaml12
+from bank_vaults.templating import limits, yaml12
 from bank_vaults.templating.errors import TemplateError
 from bank_vaults.templating.golang.values import Value
 from bank_vaults.templating.own.sources import Sources
@@ -142,3 +142,20 @@ def test_a_name_that_yaml_would_not_take_is_an_error() -> None:
 def test_no_value_can_break_out(value: str) -> None:
     for document in ('{"a": "<${ .Env.X }>"}', "a: <${ .Env.X }>", "a: |-\n  <${ .Env.X }>"):
         assert yaml12.load(_rendered(document, value)) == {"a": f"<{value}>"}
+
+
+def test_all_texts_of_a_document_share_one_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "MAX_STEPS", 300)
+    busy = "${ range 100 }${ end }"
+    assert yaml12.load(_rendered(f"a: {busy}\nb: {busy}")) == {"a": "", "b": ""}
+    assert "line 3, column 4: " in _failure(f"a: {busy}\nb: {busy}\nc: {busy}")
+    assert "rendering takes more than 300 steps" in _failure(
+        "a: ${ $x := 1 }\n" + f"b: ['{busy}', '{busy}', '{busy}']"
+    )
+
+
+def test_all_texts_of_a_document_share_the_room_of_the_output(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "MAX_TEXT", 10)
+    assert _rendered("a: ${ .Env.X }\nb: ${ .Env.X }", "12345") == 'a: "12345"\nb: "12345"'
+    with pytest.raises(TemplateError, match=r"line 2, column 4: .*more than 10 characters"):
+        _rendered("a: ${ .Env.X }\nb: ${ .Env.X }", "123456")

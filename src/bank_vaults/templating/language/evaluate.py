@@ -53,21 +53,25 @@ class _Bound(NamedTuple):
     boxed: bool = False
 
 
-def render(trees: Trees, data: Value) -> str:
-    """The text that the templates make of the data. Raises TemplateError."""
-    return _Rendering(trees).run(data)
+def render(trees: Trees, data: Value, allowance: limits.Allowance) -> str:
+    """The text that the templates make of the data; ``allowance`` is used up. Raises TemplateError."""
+    rendering = _Rendering(trees, allowance)
+    try:
+        return rendering.run(data)
+    finally:
+        allowance.characters, allowance.steps = rendering.room, rendering.steps
 
 
 class _Rendering:
     __slots__ = ("boxed", "depth", "name", "node", "parts", "room", "steps", "trees", "variables")
 
-    def __init__(self, trees: Trees) -> None:
+    def __init__(self, trees: Trees, allowance: limits.Allowance) -> None:
         self.trees = trees
         self.name = trees.name
         self.node: tree.Node = tree.Text(0, "")
         self.parts: list[str] = []
-        self.room = limits.MAX_TEXT
-        self.steps = limits.MAX_STEPS
+        self.room = allowance.characters
+        self.steps = allowance.steps
         self.depth = 0
         self.variables: list[_Bound] = []
         self.boxed = False
