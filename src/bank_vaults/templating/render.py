@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from bank_vaults.templating import limits, own, template
+from bank_vaults.templating.errors import TemplateError
 from bank_vaults.templating.own.sources import Sources
 from bank_vaults.templating.template import DELIMITERS
 
@@ -26,7 +27,10 @@ def render(
 
     def rendered(text: str) -> str:
         parsed = template.parse(text, name="config", delimiters=delimiters, functions=functions)
-        return parsed.render(data, allowance)
+        try:
+            return parsed.render(data, allowance)
+        except TemplateError as error:
+            raise TemplateError(sources.hidden(str(error))) from None
 
     if mode == TEXT:
         return rendered(source)

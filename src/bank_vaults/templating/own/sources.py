@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from bank_vaults.templating import limits
 from bank_vaults.templating.errors import FunctionError
 from bank_vaults.templating.functions import Lookup, table
+from bank_vaults.templating.golang.strconv import quote
 from bank_vaults.templating.golang.values import Map, Value, text
 from bank_vaults.templating.own.files import read_file
 from bank_vaults.templating.policy import Policy
@@ -25,6 +26,9 @@ _log = logging.getLogger(__name__)
 _VARIABLE: Final = r"\$(?:\{(?P<braced>[^}]*)\}|(?P<name>[A-Za-z_][A-Za-z0-9_]*|[*#$@!?0-9-])|\{|(?P<none>))"
 _SHORTEST_LINE: Final = 8
 _LONGEST_SECRET: Final = 64 * 1024
+_SHORTEST_SHOWN: Final = 6
+"""Characters; a shorter text is found by chance in the words of an error."""
+_LONGEST_CUT: Final = 2048
 
 Register = Callable[[str], None]
 """Takes a secret that is to be masked in all logs from now on."""
@@ -48,6 +52,7 @@ class Sources:
         self._register = register_secret
         self._clients: dict[str, Any] = {}
         self._told: set[str] = set()
+        self._read_values: dict[str, str] = {}
 
     def __enter__(self) -> Sources:
         return self
@@ -87,10 +92,14 @@ class Sources:
         if name not in self._told:
             self._told.add(name)
             self._tell(logging.DEBUG, "a template reads an environment variable", variable=name)
-        return self._environment.get(name)
+        value = self._environment.get(name)
+        if value:
+            self._read_values[value] = name
+        return value
 
     def tell_of_whole_environment(self) -> None:
         """A template goes through all variables."""
+        self._read_values.update((value, name) for name, value in self.permitted_variables().items())
         if "" not in self._told:
             self._told.add("")
             self._tell(logging.DEBUG, "a template reads the whole environment")
@@ -102,6 +111,24 @@ class Sources:
             for name, value in self._environment.items()
             if self.policy.permits("env", "env", name)
         }
+
+    def hidden(self, error: str) -> str:
+        """The text of an error without what the template has read: as it is, as Go quotes it, and its ends.
+
+        A variable is named instead, because its value may be a path that helps. Very short ones stay.
+        """
+        where, separator, said = error.partition(">: ")
+        for value in sorted(self._read_values, key=len, reverse=True):
+            name = self._read_values[value]
+            instead = f"[value of {name}]" if name else "***"
+            forms = {value, quote(value)[1:-1]}
+            if len(said) <= _LONGEST_SECRET and len(value) <= _LONGEST_CUT:
+                # Go's errors show what is left to read, which is an end of the whole.
+                forms |= {form[at:] for form in forms for at in range(len(form) - 7)}
+            for form in sorted(forms, key=len, reverse=True):
+                if len(form) >= _SHORTEST_SHOWN:
+                    said = said.replace(form, instead)
+        return f"{where}{separator}{said}"
 
     def env(self, name: str) -> str:
         """An environment variable, empty where it is not set."""
@@ -202,6 +229,7 @@ class Sources:
         """
         whole = string.strip()
         if whole and len(whole) <= _LONGEST_SECRET:
+            self._read_values[whole] = ""
             self._register(whole)
             if "\n" in whole:
                 self._register(whole.replace("\n", "\\n"))

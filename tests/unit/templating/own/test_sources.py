@@ -213,6 +213,31 @@ def test_going_through_all_variables_is_told_once(template: str, caplog: pytest.
     assert "a template reads the whole environment" not in _told("${ len .Env }${ .Env.A }", caplog)
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        "env `KEY` | mustToDate `2006`",
+        "env `KEY` | mustToDate `20-06`",
+        "print `20-` .Env.KEY | mustToDate `06-06`",
+        "env `KEY` | file",
+        "env `KEY` | call",
+        "index (values (fromJson (toJson .Env))) 0 | file",
+        "range .Env.KEY }${ end",
+    ],
+)
+def test_an_error_names_a_variable_and_does_not_show_its_value(call: str) -> None:
+    said = _failure(f"${{ {call} }}", Sources({"KEY": 'hunter2 "and" \\ more'}))
+    assert "[value of KEY]" in said
+    assert "hunter2" not in said
+    assert "more" not in said
+
+
+def test_an_error_does_not_show_what_a_file_had(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("hunter2 and more\n")
+    said = _failure(f"${{ file `{tmp_path}/key` | trimSuffix `\\n` | call }}", Sources({}))
+    assert said.endswith("non-function *** of type string")
+
+
 # functions that are denied
 
 
