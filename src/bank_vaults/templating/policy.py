@@ -73,6 +73,8 @@ class Policy(NamedTuple):
             return
         self.check_function(function)
         what = f"{_SUBJECTS[kind]} {subject}" if kind in _SUBJECTS else "the function"
+        if kind == "file" and "\0" in subject:
+            raise FunctionError(f"open {subject!r}: invalid argument")
         if kind == "file" and self._is_hidden_environment(subject):
             raise FunctionError(f"{what} is refused: it holds the environment, for which there are rules")
         for rule in self.denied:
@@ -88,8 +90,8 @@ class Policy(NamedTuple):
         return any(rule.covers("function", name) for rule in self.denied for name in names)
 
     def _is_hidden_environment(self, path: str) -> bool:
-        rules = (*self.allowed, *self.denied)
-        if not any(rule.kind == "env" for rule in rules):
+        limited = any(rule.kind == "env" for rule in (*self.allowed, *self.denied))
+        if not limited and not any(rule.covers("function", "env") for rule in self.denied):
             return False
         real = os.path.realpath(path)
         return real.startswith("/proc/") and real.endswith("/environ")

@@ -117,3 +117,18 @@ def test_what_is_no_rule_is_an_error_that_names_flag_and_rule(written: str) -> N
         with pytest.raises(ValueError, match=f"^{flag}: ") as refused:
             policy(*given)
         assert repr(written) in str(refused.value)
+
+
+def test_a_denied_function_for_the_environment_hides_the_file_with_it_too() -> None:
+    said = _refusal(policy([], ["function:env"]), "file", "file", "/proc/self/environ")
+    assert (
+        said == "the file /proc/self/environ is refused: it holds the environment, for which there are rules"
+    )
+    assert policy([], ["function:upper"]).permits("file", "file", "/proc/self/environ")
+
+
+def test_a_path_that_no_file_can_have_is_refused_in_words() -> None:
+    assert (
+        _refusal(policy(["file:/etc"], []), "file", "file", "/etc/a\0b")
+        == "open '/etc/a\\x00b': invalid argument"
+    )
