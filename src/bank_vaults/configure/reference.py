@@ -70,9 +70,10 @@ A file is rendered first ([templates.md](templates.md)), then it is JSON, or els
 - **Unknown members are errors**, with file, line, column and a suggestion; so is a name that one map has
   twice. The whole file is refused then: nothing of it is applied. All problems of all files are told at
   once.
-- A free-form map takes anything. Everything in it is sent as it is.
+- A free-form map takes anything. Everything in it is sent as it is, members that are `null` excepted.
 - Names of members may be written in capitals, except in free-form maps.
-- `null` is the same as not given, except in free-form maps, where it is sent.
+- `null` is the same as not given. Only deeper in a free-form map, as in the `data` of a start-up secret, it
+  is a value.
 - A single value stands for a list of one, an empty map for an empty list, a list of maps for one map.
 - Where a text is wanted, a number becomes its decimal form, and a boolean `1` or `0`. Where a boolean is
   wanted, `1`, `t`, `true`, `0`, `f`, `false` and an empty text are taken, and numbers. Where a whole number

@@ -217,11 +217,13 @@ class _Engine(NamedTuple):
         return EngineItem(plain, content, named=item.name is not None)
 
     def _body(self, item: Named) -> dict[str, Any]:
-        """Without what is for us, and without the name, which is in the path. Plugins get what is written."""
+        """Without what is for us or not given, and without the name, which is in the path; plugins get it."""
         left_out: tuple[str, ...] = _CONTROLS
         if self.engine.type != "plugin":
             left_out = (*left_out, "name")
-        return {name: value for name, value in item.body.items() if name not in left_out}
+        return {
+            name: value for name, value in item.body.items() if name not in left_out and value is not None
+        }
 
     def _needs(self, option: str, body: Mapping[str, Any]) -> frozenset[Identity]:
         """The mount; and the connection that a role of a database engine names."""

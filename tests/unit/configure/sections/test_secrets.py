@@ -79,6 +79,11 @@ def test_k11_empty_items_and_strange_ones_are_items() -> None:
     assert [plan(each, {}).requests[0].body for each in (one, other)] == [{}, {}]
 
 
+def test_null_is_not_given_and_is_a_value_deeper_only() -> None:
+    (item,) = items("{config: [{a: null, b: {c: null}}]}")
+    assert plan(item, {}).requests[0].body == {"b": {"c": None}}
+
+
 def test_a_plugin_gets_the_name_too_for_nobody_knows_what_it_does_with_it() -> None:
     (item,) = items("{config: [{name: x, a: b}]}", kind="plugin, plugin_name: mine")
     assert plan(item, {}).requests[0].body == {"name": "x", "a": "b"}
