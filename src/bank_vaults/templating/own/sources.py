@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _VARIABLE: Final = r"\$(?:\{(?P<braced>[^}]*)\}|(?P<name>[A-Za-z_][A-Za-z0-9_]*|[*#$@!?0-9-])|\{|(?P<none>))"
+_CONFIDENTIAL: Final = (
+    r"(?i)(?:^|_)[a-z]*pass(?:word|wd|phrase|code)|pass|pwd|pin|creds?|credentials?"
+    r"|(?:api|access|private)?keys?|secrets?|tokens?)[0-9]*(?:_VALUE|_[0-9]+)?$"
+)
+"""Names of variables whose values are masked in the log: masking every one would make it unreadable."""
 _SHORTEST_LINE: Final = 8
 _LONGEST_SECRET: Final = 64 * 1024
 _SHORTEST_SHOWN: Final = 6
@@ -38,7 +43,8 @@ class Sources:
     """What the functions of our own stand on. For one thread; ``close`` ends the connections.
 
     Every look outside is checked against ``policy`` and told in the log, without values: variables at DEBUG,
-    all else at INFO. What is read from files, objects and key services is handed to ``register_secret``.
+    all else at INFO. What is read from files, objects and key services is handed to ``register_secret``,
+    and what is read from variables that are called like a secret.
     """
 
     def __init__(
@@ -94,12 +100,15 @@ class Sources:
             self._tell(logging.DEBUG, "a template reads an environment variable", variable=name)
         value = self._environment.get(name)
         if value:
+            if re.search(_CONFIDENTIAL, name):
+                self._secret(value)
             self._read_values[value] = name
         return value
 
     def tell_of_whole_environment(self) -> None:
         """A template goes through all variables."""
-        self._read_values.update((value, name) for name, value in self.permitted_variables().items())
+        for name in self.permitted_variables():
+            self.variable(name, "env")
         if "" not in self._told:
             self._told.add("")
             self._tell(logging.DEBUG, "a template reads the whole environment")

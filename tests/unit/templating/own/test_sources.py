@@ -385,3 +385,28 @@ def test_yaml_that_is_none_fails_the_rendering(sources: Sources) -> None:
 
 def test_base64_with_line_ends_is_base64() -> None:
     assert _decoded(base64.encodebytes(b"x" * 100).decode().replace("\n", "\r\n")) == b"x" * 100
+
+
+@pytest.mark.parametrize(
+    ("name", "masked"),
+    [
+        ("DB_PASSWORD", True),
+        ("PGPASSWORD", True),
+        ("token", True),
+        ("AWS_SECRET_ACCESS_KEY", True),
+        ("HSM_PIN", True),
+        ("CLIENT_SECRET_2", True),
+        ("VAULT_TOKEN_FILE", False),
+        ("KEYCLOAK_URL", False),
+        ("PINGDOM", False),
+        ("DB_HOST", False),
+    ],
+)
+def test_variables_that_are_called_like_a_secret_are_masked_in_the_log(name: str, masked: bool) -> None:
+    registered: list[str] = []
+    sources = Sources({name: "a-value-of-some-length"}, register_secret=registered.append)
+    assert sources.env(name) == "a-value-of-some-length"
+    assert registered == ["a-value-of-some-length"] * masked
+    registered.clear()
+    sources.tell_of_whole_environment()
+    assert registered == ["a-value-of-some-length"] * masked
