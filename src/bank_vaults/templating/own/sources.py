@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 
 _VARIABLE: Final = r"\$(?:\{(?P<braced>[^}]*)\}|(?P<name>[A-Za-z_][A-Za-z0-9_]*|[*#$@!?0-9-])|\{|(?P<none>))"
 _CONFIDENTIAL: Final = (
-    r"(?i)(?:^|_)[a-z]*pass(?:word|wd|phrase|code)|pass|pwd|pin|creds?|credentials?"
+    r"(?i)(?:^|_)(?:[a-z]*pass(?:word|wd|phrase|code)|pass|pwd|pin|creds?|credentials?"
     r"|(?:api|access|private)?keys?|secrets?|tokens?)[0-9]*(?:_VALUE|_[0-9]+)?$"
 )
 """Names of variables whose values are masked in the log: masking every one would make it unreadable."""
