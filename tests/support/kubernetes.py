@@ -18,8 +18,7 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import httpx2
 import trustme
@@ -28,6 +27,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.support.binaries import MissingBinary, cached
+from tests.support.lifetime import Lifetime
 from tests.support.servers import Port
 
 _MODULE: Final = Path(__file__).parent / "kubernetes_module" / "go.mod"
@@ -44,7 +44,7 @@ def find_kubernetes() -> Path | MissingBinary:
     return MissingBinary("kube-apiserver", "run scripts/setup, with go, or set KUBEBUILDER_ASSETS")
 
 
-class Cluster:
+class Cluster(Lifetime):
     """A running API server. Use it as a context manager."""
 
     def __init__(self, programs: Path) -> None:
@@ -61,19 +61,6 @@ class Cluster:
     def address(self) -> str:
         """The URL of the API."""
         return f"https://127.0.0.1:{self._port.number}"
-
-    def __enter__(self) -> Self:
-        try:
-            self._start()
-        except BaseException:
-            self._close()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._close()
 
     # -- what can be done to it ----------------------------------------------------------------------
 

@@ -8,10 +8,10 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 from tests.support.binaries import MissingBinary
+from tests.support.lifetime import Lifetime
 from tests.support.servers import Port
 
 _START_LIMIT: Final = 60.0  # seconds
@@ -29,7 +29,7 @@ def find_postgres() -> Path | MissingBinary:
     return (found[-1] if found else Path(str(on_path))).parent
 
 
-class Postgres:
+class Postgres(Lifetime):
     """A running server; ``ADMIN`` with ``password`` may do everything. Use it as a context manager."""
 
     def __init__(self, programs: Path, password: str) -> None:
@@ -55,19 +55,6 @@ class Postgres:
             check=False,
         )
         return answer.returncode == 0
-
-    def __enter__(self) -> Self:
-        try:
-            self._start()
-        except BaseException:
-            self._close()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._close()
 
     def _start(self) -> None:
         password_file = self._directory / "password"

@@ -115,6 +115,11 @@ class Passes:
         """Of the server."""
         return self._client.address
 
+    @property
+    def namespace(self) -> str:
+        """In which all paths are; empty for the root namespace."""
+        return self._client.namespace
+
     def server_state(self) -> ServerState:
         """Whether the server is unsealed. Raises VaultError."""
         return self._sys.seal_status()

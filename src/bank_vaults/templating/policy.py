@@ -60,9 +60,8 @@ class Policy(NamedTuple):
 
     def check_function(self, *names: str) -> None:
         """Raise FunctionError where the function itself is denied, by any of its names."""
-        for rule in self.denied:
-            if any(rule.covers("function", name) for name in names):
-                raise FunctionError(f"the function is refused by {DENY_FLAG} {rule.written}")
+        if rule := self.denial_of(names):
+            raise FunctionError(f"the function is refused by {DENY_FLAG} {rule.written}")
 
     def check(self, function: str, kind: str, subject: str) -> None:
         """Raise FunctionError where a function may not reach this; ``kind`` is that of the rules.
@@ -85,13 +84,14 @@ class Policy(NamedTuple):
         ):
             raise FunctionError(f"{what} is refused: no {ALLOW_FLAG} allows it")
 
-    def denies_function(self, names: Iterable[str]) -> bool:
-        """Whether a function that has these names is denied."""
-        return any(rule.covers("function", name) for rule in self.denied for name in names)
+    def denial_of(self, names: Iterable[str]) -> Rule | None:
+        """The first rule that denies a function that has these names."""
+        found = (rule for rule in self.denied if any(rule.covers("function", name) for name in names))
+        return next(found, None)
 
     def _is_hidden_environment(self, path: str) -> bool:
         limited = any(rule.kind == "env" for rule in (*self.allowed, *self.denied))
-        if not limited and not any(rule.covers("function", "env") for rule in self.denied):
+        if not limited and not self.denial_of(("env",)):
             return False
         real = os.path.realpath(path)
         return real.startswith("/proc/") and real.endswith("/environ")

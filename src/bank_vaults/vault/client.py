@@ -76,6 +76,11 @@ class VaultClient:
         return self._config.address
 
     @property
+    def namespace(self) -> str:
+        """The namespace of all paths; empty for the root namespace."""
+        return self._config.namespace
+
+    @property
     def timeout(self) -> float:
         """Seconds that a call may take unless it says otherwise."""
         return self._config.timeout

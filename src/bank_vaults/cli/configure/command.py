@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from bank_vaults.cli import serving, wiring
+from bank_vaults.cli import serving
 from bank_vaults.cli.configure import parts
 from bank_vaults.cli.errors import UsageError
 from bank_vaults.cli.output import coloured, complain, say
@@ -83,8 +83,7 @@ def plan(settings: Settings) -> int:
 
 def _apply(settings: Settings) -> int:
     serving.check_address(settings)
-    saved = settings.text("plan-file")
-    if saved and not settings.flag("once"):
+    if settings.text("plan-file") and not settings.flag("once"):
         raise UsageError("--plan-file: a saved plan is applied with --once")
     stop = Stop()
     stop.catch_signals()
@@ -107,7 +106,7 @@ def _apply(settings: Settings) -> int:
         progress=_Progress() if sys.stderr is not None and sys.stderr.isatty() else lambda *_: None,
     )
     if watcher is None:
-        return _once(settings, Service(files, passes, stop, metrics, manner), stop, _saved(passes, saved))
+        return _once(settings, Service(files, passes, stop, metrics, manner), stop, passes)
     notifier = Notifier(os.environ)
     service = Service(files, passes, stop, metrics, manner._replace(tick=notifier.watchdog))
     return _serve(settings, service, watcher, metrics, passes.address, notifier)
@@ -115,27 +114,19 @@ def _apply(settings: Settings) -> int:
 
 def _target(passes: Passes) -> Target:
     """Raises VaultError."""
-    (config,) = wiring.client_configs()
-    return Target(passes.server_state().cluster_id, config.namespace)
+    return Target(passes.server_state().cluster_id, passes.namespace)
 
 
-def _saved(passes: Passes, path: str) -> Callable[[], Callable[[Plan], None] | None]:
-    """Reads a saved plan, and gives what compares another one with it; None where none is given."""
-
-    def read() -> Callable[[Plan], None] | None:
-        if not path:
-            return None
-        saved = planfile.SavedPlan(path)
-        return lambda plan: saved.check(plan, _target(passes))
-
-    return read
+def _check(passes: Passes, path: str) -> Callable[[Plan], None]:
+    """What compares a plan with a saved one. Raises PlanFileError."""
+    saved = planfile.SavedPlan(path)
+    return lambda plan: saved.check(plan, _target(passes))
 
 
-def _once(
-    settings: Settings, service: Service, stop: Stop, saved: Callable[[], Callable[[Plan], None] | None]
-) -> int:
+def _once(settings: Settings, service: Service, stop: Stop, passes: Passes) -> int:
+    saved = settings.text("plan-file")
     try:
-        done = service.once(saved())
+        done = service.once(_check(passes, saved) if saved else None)
     except (*RUN_ERRORS, MovedError, planfile.PlanFileError) as error:
         log.error(f"error configuring vault: {redact(str(error))}")
         return ExitCode.FAILURE

@@ -31,7 +31,7 @@ def functions(sources: Sources, *, escaped: bool = True) -> Lookup:
             return _guarded(found, policy, names)
         builtin = builtins.lookup(name)
         # The evaluator knows some of them by what they are, so what is not denied stays what it is.
-        return _guarded(builtin, policy, names) if builtin and policy.denies_function(names) else None
+        return _guarded(builtin, policy, names) if builtin and policy.denial_of(names) else None
 
     return find
 

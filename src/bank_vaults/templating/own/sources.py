@@ -100,17 +100,20 @@ class Sources:
             self._tell(logging.DEBUG, "a template reads an environment variable", variable=name)
         value = self._environment.get(name)
         if value:
-            if re.search(_CONFIDENTIAL, name):
-                self._secret(value)
-            self._read_values[value] = name
+            self._keep_hidden(name, value)
         return value
+
+    def _keep_hidden(self, name: str, value: str) -> None:
+        if re.search(_CONFIDENTIAL, name):
+            self._secret(value)
+        self._read_values[value] = name
 
     def tell_of_whole_environment(self) -> None:
         """A template goes through all variables."""
-        for name in self.permitted_variables():
-            self.variable(name, "env")
         if "" not in self._told:
             self._told.add("")
+            for name, value in self.permitted_variables().items():
+                self._keep_hidden(name, value)
             self._tell(logging.DEBUG, "a template reads the whole environment")
 
     def permitted_variables(self) -> dict[str, str]:
