@@ -15,6 +15,7 @@ from itertools import groupby
 from typing import Any, Final, NamedTuple
 
 from bank_vaults.configure import parallel
+from bank_vaults.configure.likeness import Likeness
 from bank_vaults.configure.masking import masked
 from bank_vaults.configure.model import Action, Change, Identity, Record, Request, Saving, Stage
 from bank_vaults.configure.plan import Plan
@@ -89,6 +90,7 @@ class _Applier:
         self._state = state
         self._tries = tries
         self._resolver = Resolver(session)
+        self._likeness = Likeness(())
         self._lock = threading.Lock()
         self._outcomes: dict[Identity, Outcome] = {}
         self._failed: dict[Identity, int] = {}
@@ -99,6 +101,7 @@ class _Applier:
         self._total = 0
 
     def run(self, plan: Plan) -> tuple[Outcome, ...]:
+        self._likeness = Likeness(plan.changes)
         todo = [change for change in plan.changes if self._is_to_do(change)]
         self._total = len(todo)
         for _, members in groupby(todo, key=lambda change: change.stage):
@@ -244,13 +247,16 @@ class _Applier:
 
     def _look(self, change: Change) -> Record | None:
         """What to remember of an object that is now as wanted."""
-        if change.record is None or not change.look:
+        if change.record is None or not change.look or self._likeness.is_known(change):
             return change.record
         try:
             fields = self._session.show(change.look).fields
         except VaultError:
             return change.record  # one more writing at worst
-        return change.record if fields is None else change.record._replace(shown=self._state.digest(fields))
+        if fields is None:
+            return change.record
+        self._likeness.learn(change, fields)
+        return change.record._replace(shown=self._state.digest(fields))
 
     def _note(self, identity: Identity, record: Record | None) -> None:
         self._state.note(identity, record)

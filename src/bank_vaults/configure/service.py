@@ -93,7 +93,7 @@ class Service:
         for attempt in range(1, _ONCE_TRIES + 1):
             last = attempt == _ONCE_TRIES or check is not None
             try:
-                report = self._whole_pass(check)
+                report = self._whole_pass(check, remember=False)
             except VaultError:
                 if last:
                     raise
@@ -131,15 +131,15 @@ class Service:
         log.info("vault is unsealed, configuring...")
         return True
 
-    def _whole_pass(self, check: Callable[[Plan], None] | None = None) -> Report:
-        """Everything there is. Raises RUN_ERRORS."""
+    def _whole_pass(self, check: Callable[[Plan], None] | None = None, *, remember: bool = True) -> Report:
+        """Everything there is; ``remember`` what was wanted, for a quick pass later. Raises RUN_ERRORS."""
         union = self._library.union()
         with self._passes.look(union.configuration, purge=union.complete) as look:
             if check is not None:
                 check(look.plan)
             report = self._passes.carry_out(look, lambda: self._stop.requested, self._progress)
-            digests = self._digests(look.wanted)
-        self._applied = None if report.failed or not union.complete else digests
+            succeeded = union.complete and not report.failed
+            self._applied = self._digests(look.wanted) if remember and succeeded else None
         return report
 
     def _progress(self, done: int, of: int) -> None:
