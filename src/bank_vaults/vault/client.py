@@ -27,10 +27,11 @@ _log = logging.getLogger(__name__)
 
 _REDIRECTS = frozenset({301, 302, 307, 308})
 _IDEMPOTENT = frozenset({"GET", "LIST", "HEAD"})
-_PATH_SAFE = frozenset(  # characters of a path segment (RFC 3986, 3.3), and the slash
+_PATH_SAFE = (  # characters of a path segment (RFC 3986, 3.3), and the slash
     b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,;=:@/"
 )
-_QUERY_SAFE = _PATH_SAFE | frozenset(b"?%")
+_QUERY_SAFE = _PATH_SAFE + b"?%"
+_PRINTABLE = bytes(range(0x21, 0x7F))
 
 
 class Response(NamedTuple):
@@ -168,7 +169,7 @@ class VaultClient:
             lines += f"X-Vault-Namespace: {self._config.namespace}\r\n"
         if token:
             text = token.reveal_bytes()
-            if not all(0x21 <= byte <= 0x7E for byte in text):
+            if text.translate(None, _PRINTABLE):
                 raise FatalError(
                     method,
                     path,
@@ -313,9 +314,12 @@ def _target(path: str) -> tuple[str, str]:
     return name, f"/v1/{_quote(name.lstrip('/'), _PATH_SAFE)}{separator}{_quote(query, _QUERY_SAFE)}"
 
 
-def _quote(text: str, safe: frozenset[int]) -> str:
+def _quote(text: str, safe: bytes) -> str:
     """Percent-encoding (RFC 3986, 2.1)."""
-    return "".join(chr(byte) if byte in safe else f"%{byte:02X}" for byte in text.encode())
+    octets = text.encode()
+    if not octets.translate(None, safe):
+        return text
+    return "".join(chr(byte) if byte in safe else f"%{byte:02X}" for byte in octets)
 
 
 def _connect_error(method: str, path: str, error: ConnectError) -> VaultError:
