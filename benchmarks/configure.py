@@ -1,11 +1,16 @@
 """``configure`` on a server: first and second run, and a changed policy in a watched file.
 
 ``python -m benchmarks.configure [--peer COMMAND] [--rounds N] [--storage raft]``
+
+Beside it, in turns, the bare minimum of a program that writes everything one by one in every run: the same
+requests on one kept connection, with nothing read, parsed or compared.
 """
 
 from __future__ import annotations
 
 import argparse
+import http.client
+import json
 import os
 import statistics
 import subprocess
@@ -96,6 +101,24 @@ class Bench:
         )
         return time.monotonic() - begun
 
+    def one_by_one(self, document: dict[str, Any]) -> float:
+        """Seconds of the bare requests."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.server.port)
+        begun = time.monotonic()
+        for method, path, body in _requests(document):
+            while True:
+                connection.request(
+                    method, f"/v1/{path}", json.dumps(body), {"X-Vault-Token": self.keys.root_token}
+                )
+                answer = connection.getresponse()
+                said = answer.read()
+                if answer.status < 300 or b"already in use" in said:
+                    break
+                if b"Upgrading" not in said:
+                    raise RuntimeError(f"{method} {path}: {answer.status}")
+        connection.close()
+        return time.monotonic() - begun
+
     def peak(self, contender: Contender) -> float:
         """The most memory of one run, MiB resident, as the kernel tells it from time to time."""
         process = subprocess.Popen(
@@ -144,6 +167,20 @@ class Bench:
             process.wait()
 
 
+def _requests(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Of the documents above."""
+    for auth in document.get("auth", ()):
+        yield "POST", f"sys/auth/{auth['type']}", {"type": auth["type"]}
+        for role in auth["roles"]:
+            yield "PUT", f"auth/{auth['type']}/role/{role['name']}", role
+    for policy in document["policies"]:
+        yield "PUT", f"sys/policies/acl/{policy['name']}", {"policy": policy["rules"]}
+    for engine in document.get("secrets", ()):
+        yield "POST", f"sys/mounts/{engine['path']}", engine
+    for secret in document.get("startupSecrets", ()):
+        yield "PUT", secret["path"], secret["data"]
+
+
 def _until(condition: Any, limit: float = _LIMIT) -> None:
     end = time.monotonic() + limit
     while not condition():
@@ -175,21 +212,29 @@ def main() -> None:
     found = contenders(options.peer)
     times: dict[tuple[str, str], list[float]] = {}
     never: set[tuple[str, str]] = set()
+
+    def took(what: str, name: str, seconds: float) -> None:
+        times.setdefault((what, name), []).append(seconds)
+
     for number in range(options.rounds):
-        for contender in found if number % 2 == 0 else reversed(found):
-            for what, document in (("1,000 policies", policies(1000)), ("the large set", large())):
+        in_turns = found if number % 2 == 0 else found[::-1]
+        for what, document in (("1,000 policies", policies(1000)), ("the large set", large())):
+            for contender in in_turns:
                 with bench(options.storage) as one:
                     one.write(document)
                     for run in ("first", "second"):
-                        times.setdefault((f"{what}, {run}", contender.name), []).append(one.once(contender))
+                        took(f"{what}, {run}", contender.name, one.once(contender))
+            with bench(options.storage) as one:
+                took(f"{what}, bare requests one by one", "", one.one_by_one(document))
+        for contender in in_turns:
             for count in (5, 1000):
                 for way, rename in (("written", False), ("renamed", True)):
                     with bench(options.storage) as one:
                         seconds = one.visible(contender, count, rename=rename)
-                    key = (f"a change among {count}, {way}", contender.name)
+                    what = f"a change among {count}, {way}"
                     if seconds is None:
-                        never.add(key)
-                    times.setdefault(key, []).append(5.0 if seconds is None else seconds)
+                        never.add((what, contender.name))
+                    took(what, contender.name, 5.0 if seconds is None else seconds)
     rows = [("", "", "min", "median", "max", "median to peer")]
     for (what, name), values in times.items():
         peer = times.get((what, "peer"))
