@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
-from bank_vaults.configure.model import Action, Change, Stage
+from bank_vaults.configure.model import Action, Change, Identity, Stage
 
 _LIMIT = re.compile(r"(\d{1,9})(%?)")
 
@@ -42,15 +42,19 @@ def brake(changes: Sequence[Change], brakes: Brakes, used: Iterable[str] = ()) -
     """The changes, those deletions that may not be kept back with a sentence.
 
     ``used``: paths at which documents have something, also in mounts that no document has: a start-up secret,
-    or a key that was generated in this very run (``save_to``). These mounts stay.
+    or a key that was generated in this very run (``save_to``). These mounts stay, and so does what a
+    document refers to: the group of an alias, the auth method of an alias or a placeholder.
     Too many deletions are all refused: which of them are meant nobody can say.
     """
     if not any(change.action is Action.DELETE for change in changes):
         return tuple(changes)
-    uses = _mounts(used)
-    own = _mounts(brakes.own)
+    reasons = _Reasons(
+        _mounts(used),
+        _mounts(brakes.own),
+        frozenset(need for change in changes if change.action is not Action.DELETE for need in change.needs),
+    )
     spared = [
-        _spared(change, brakes, uses, own) if change.action is Action.DELETE else change for change in changes
+        _spared(change, brakes, reasons) if change.action is Action.DELETE else change for change in changes
     ]
     deleted = sum(change.action is Action.DELETE for change in spared)
     there = deleted + sum(change.action in (Action.KEEP, Action.UPDATE) for change in spared)
@@ -85,14 +89,25 @@ def _mounts(paths: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def _spared(change: Change, brakes: Brakes, used: Mapping[str, str], own: Mapping[str, str]) -> Change:
+class _Reasons(NamedTuple):
+    """Why something may have to stay that no document has."""
+
+    used: Mapping[str, str]
+    own: Mapping[str, str]
+    named: frozenset[Identity]
+    """Objects that documents refer to."""
+
+
+def _spared(change: Change, brakes: Brakes, reasons: _Reasons) -> Change:
     if change.identity.kind == "mount":
         auth = "auth/" if change.identity.section == "auth" else ""
         mount = auth + change.identity.name
-        if mount in own:
-            return _kept(change, f"it stays, for this program uses {own[mount]}")
-        if mount in used:
-            return _kept(change, f"it stays, for a document has something in it: {used[mount]}")
+        if mount in reasons.own:
+            return _kept(change, f"it stays, for this program uses {reasons.own[mount]}")
+        if mount in reasons.used:
+            return _kept(change, f"it stays, for a document has something in it: {reasons.used[mount]}")
+    if change.identity in reasons.named:
+        return _kept(change, "it stays, for a document refers to it")
     if any(_covers(pattern, name) for pattern in brakes.protect for name in _names(change)):
         return _kept(change, "it is protected by --purge-protect")
     if brakes.keep_data and change.contents:

@@ -120,3 +120,13 @@ def test_k3_what_this_program_stands_on_stays() -> None:
 def test_k3_brackets_in_a_protected_path_are_brackets() -> None:
     (change,) = brake((deletion("team[a]/kv"),), Brakes(protect=("secrets/team[a]/*",)))
     assert change.action is Action.KEEP
+
+
+def test_k3_an_auth_method_that_a_document_refers_to_stays() -> None:
+    method = Identity("auth", "mount", "people")
+    alias = Change(
+        Identity("group-aliases", "alias", "people/a"), Action.KEEP, "as wanted", needs=frozenset({method})
+    )
+    braked = brake((alias, deletion("people", "auth", "sys/auth/people"), deletion("people")), Brakes())
+    assert actions(braked) == [Action.KEEP, Action.KEEP, Action.DELETE]
+    assert "a document refers to it" in braked[1].reason
