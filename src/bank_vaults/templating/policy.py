@@ -32,6 +32,8 @@ _SUBJECTS: Final = {
     "blob": "the object",
     "host": "the host",
 }
+_ENVIRONMENT_FILE: Final = "environ"
+"""As every process and thread has it below ``/proc``, which may be mounted elsewhere too."""
 
 
 class Rule(NamedTuple):
@@ -42,11 +44,11 @@ class Rule(NamedTuple):
     written: str
 
     def covers(self, kind: str, subject: str) -> bool:
-        """Whether the rule stands for this. Files are compared by their real paths."""
+        """Whether the rule stands for this; a file is named by its real path."""
         if kind != self.kind:
             return False
         if kind == "file":
-            return _is_below(os.path.realpath(subject), os.path.realpath(self.pattern))
+            return _is_below(subject, os.path.realpath(self.pattern))
         if kind == "blob":
             return _is_below(subject, self.pattern)
         return fnmatchcase(subject, self.pattern)
@@ -66,15 +68,30 @@ class Policy(NamedTuple):
     def check(self, function: str, kind: str, subject: str) -> None:
         """Raise FunctionError where a function may not reach this; ``kind`` is that of the rules.
 
-        With the kind ``function`` nothing but a rule for the whole function can allow it.
+        With the kind ``function`` nothing but a rule for the whole function can allow it. Files have a check
+        of their own.
         """
+        self._check(function, kind, subject, subject)
+
+    def check_file(self, function: str, path: str) -> str | None:
+        """As ``check`` of a file: its real path, which is what was looked at; None where there are no rules.
+
+        Links may change as soon as this returns: what is read has to be the real path, and no link on it.
+        """
+        if not self.allowed and not self.denied:
+            return None
+        if "\0" in path:
+            raise FunctionError(f"open {path!r}: invalid argument")
+        real = os.path.realpath(path)
+        self._check(function, "file", path, real)
+        return real
+
+    def _check(self, function: str, kind: str, written: str, subject: str) -> None:
         if not self.allowed and not self.denied:
             return
         self.check_function(function)
-        what = f"{_SUBJECTS[kind]} {subject}" if kind in _SUBJECTS else "the function"
-        if kind == "file" and "\0" in subject:
-            raise FunctionError(f"open {subject!r}: invalid argument")
-        if kind == "file" and self._is_hidden_environment(subject):
+        what = f"{_SUBJECTS[kind]} {written}" if kind in _SUBJECTS else "the function"
+        if kind == "file" and os.path.basename(subject) == _ENVIRONMENT_FILE and self._limits_environment():
             raise FunctionError(f"{what} is refused: it holds the environment, for which there are rules")
         for rule in self.denied:
             if rule.covers(kind, subject):
@@ -84,17 +101,19 @@ class Policy(NamedTuple):
         ):
             raise FunctionError(f"{what} is refused: no {ALLOW_FLAG} allows it")
 
+    def _limits_environment(self) -> bool:
+        """Whether there is a variable that a template may not read."""
+        if self.denial_of(("env",)) or any(rule.kind == "env" for rule in self.denied):
+            return True
+        return bool(self.allowed) and not any(
+            rule.covers("function", "env") or (rule.kind == "env" and rule.pattern == "*")
+            for rule in self.allowed
+        )
+
     def denial_of(self, names: Iterable[str]) -> Rule | None:
         """The first rule that denies a function that has these names."""
         found = (rule for rule in self.denied if any(rule.covers("function", name) for name in names))
         return next(found, None)
-
-    def _is_hidden_environment(self, path: str) -> bool:
-        limited = any(rule.kind == "env" for rule in (*self.allowed, *self.denied))
-        if not limited and not self.denial_of(("env",)):
-            return False
-        real = os.path.realpath(path)
-        return real.startswith("/proc/") and real.endswith("/environ")
 
     def permits(self, function: str, kind: str, subject: str) -> bool:
         """Whether ``check`` passes."""

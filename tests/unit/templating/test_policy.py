@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -18,9 +19,16 @@ def _refusal(rules: Policy, function: str, kind: str, subject: str) -> str:
     return str(refused.value)
 
 
+def _refusal_of_file(rules: Policy, path: str, function: str = "file") -> str:
+    with pytest.raises(FunctionError) as refused:
+        rules.check_file(function, path)
+    return str(refused.value)
+
+
 def test_without_rules_everything_is_allowed() -> None:
-    for kind in ("env", "file", "blob", "host", "function"):
+    for kind in ("env", "blob", "host", "function"):
         assert policy([], []).permits("any", kind, "anything")
+    assert policy([], []).check_file("file", "/anything") is None
 
 
 def test_a_denial_names_its_rule_and_leaves_everything_else_alone() -> None:
@@ -29,7 +37,7 @@ def test_a_denial_names_its_rule_and_leaves_everything_else_alone() -> None:
         "the environment variable API_KEY is refused by --template-deny env:*_KEY"
     )
     assert rules.permits("env", "env", "HOME")
-    assert rules.permits("file", "file", "/etc/passwd")
+    rules.check_file("file", "/etc/passwd")
 
 
 def test_with_an_allowance_everything_else_outside_is_refused() -> None:
@@ -38,7 +46,7 @@ def test_with_an_allowance_everything_else_outside_is_refused() -> None:
     assert _refusal(rules, "env", "env", "HOME") == (
         "the environment variable HOME is refused: no --template-allow allows it"
     )
-    assert _refusal(rules, "file", "file", "/x") == "the file /x is refused: no --template-allow allows it"
+    assert _refusal_of_file(rules, "/x") == "the file /x is refused: no --template-allow allows it"
     assert _refusal(rules, "awskms", "function", "awskms") == (
         "the function is refused: no --template-allow allows it"
     )
@@ -53,8 +61,8 @@ def test_a_denial_wins_over_an_allowance() -> None:
 def test_an_allowed_function_may_reach_everything() -> None:
     rules = policy(["function:awskms", "function:file"], [])
     assert rules.permits("awskms", "function", "awskms")
-    assert rules.permits("file", "file", "/etc/passwd")
-    assert not rules.permits("blob", "file", "/etc/passwd")
+    rules.check_file("file", "/etc/passwd")
+    assert "is refused" in _refusal_of_file(rules, "/etc/passwd", function="blob")
 
 
 def test_a_denied_function_is_refused_whatever_it_is_given() -> None:
@@ -77,27 +85,60 @@ def test_a_directory_is_meant_as_it_is_and_not_as_it_is_written(tmp_path: Path) 
     (tmp_path / "in" / "out").symlink_to("/etc/hostname")
     rules = policy([f"file:{tmp_path}/link/"], [])
     for path in ("in", "in/a", "link/a", "inside/../in/a"):
-        assert rules.permits("file", "file", f"{tmp_path}/{path}")
+        assert rules.check_file("file", f"{tmp_path}/{path}") == os.path.realpath(tmp_path / path)
     for path in ("inside/a", "in/../inside/a", "in/out"):
-        assert not rules.permits("file", "file", f"{tmp_path}/{path}")
+        assert "is refused" in _refusal_of_file(rules, f"{tmp_path}/{path}")
 
 
-def test_the_environment_is_not_read_as_a_file_where_there_are_rules_for_it() -> None:
-    hidden = f"/proc/{os.getpid()}/environ"
-    for rules in (policy(["env:A", "file:/"], []), policy([], ["env:A"])):
-        for path in (
-            "/proc/self/environ",
-            "/proc/thread-self/environ",
-            f"/proc/{os.getpid()}/task/../environ",
-        ):
-            said = _refusal(rules, "file", "file", path)
-            assert said == f"the file {path} is refused: it holds the environment, for which there are rules"
-        assert rules.permits("file", "file", "/proc/self/status")
-    assert policy([], ["host:x"]).permits("file", "file", hidden)
+_HIDDEN = "is refused: it holds the environment, for which there are rules"
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        policy(["env:A", "file:/"], []),
+        policy(["file:/"], []),
+        policy(["file:/proc/self"], []),
+        policy(["function:file"], []),
+        policy([], ["env:A"]),
+        policy([], ["function:env"]),
+    ],
+)
+def test_the_environment_is_not_read_as_a_file_where_a_variable_is_refused(
+    rules: Policy, tmp_path: Path
+) -> None:
+    thread = threading.get_native_id()
+    (tmp_path / "alias").symlink_to("/proc/self/environ")
+    for path in (
+        "/proc/self/environ",
+        "/proc/thread-self/environ",
+        f"/proc/{os.getpid()}/environ",
+        f"/proc/{os.getppid()}/environ",
+        f"/proc/self/task/{thread}/environ",
+        f"/proc/{os.getpid()}/task/{thread}/environ",
+        f"/proc/{os.getpid()}/task/../environ",
+        "/proc/self/root/proc/self/environ",
+        "/proc/self/cwd/../../../../../../../../../../proc/self/environ",
+        "//proc//self//environ",
+        f"{tmp_path}/alias",
+        "/host/proc/1/environ",
+    ):
+        assert _refusal_of_file(rules, path) == f"the file {path} {_HIDDEN}"
+    rules.check_file("file", "/proc/self/status")
+
+
+def test_the_environment_is_read_as_a_file_where_every_variable_may_be_read() -> None:
+    for rules in (
+        policy(["env:*", "file:/"], []),
+        policy(["function:*"], []),
+        policy([], ["host:x"]),
+        policy([], ["function:upper"]),
+    ):
+        assert rules.check_file("file", "/proc/self/environ") == f"/proc/{os.getpid()}/environ"
 
 
 def test_the_root_directory_stands_for_all_files() -> None:
-    assert policy(["file:/"], []).permits("file", "file", "/etc/hostname")
+    assert policy(["file:/"], []).check_file("file", "/etc/..//") == "/"
 
 
 def test_a_bucket_is_a_bucket_and_a_prefix_ends_at_a_slash() -> None:
@@ -119,16 +160,5 @@ def test_what_is_no_rule_is_an_error_that_names_flag_and_rule(written: str) -> N
         assert repr(written) in str(refused.value)
 
 
-def test_a_denied_function_for_the_environment_hides_the_file_with_it_too() -> None:
-    said = _refusal(policy([], ["function:env"]), "file", "file", "/proc/self/environ")
-    assert (
-        said == "the file /proc/self/environ is refused: it holds the environment, for which there are rules"
-    )
-    assert policy([], ["function:upper"]).permits("file", "file", "/proc/self/environ")
-
-
 def test_a_path_that_no_file_can_have_is_refused_in_words() -> None:
-    assert (
-        _refusal(policy(["file:/etc"], []), "file", "file", "/etc/a\0b")
-        == "open '/etc/a\\x00b': invalid argument"
-    )
+    assert _refusal_of_file(policy(["file:/etc"], []), "/etc/a\0b") == "open '/etc/a\\x00b': invalid argument"

@@ -14,6 +14,7 @@ from bank_vaults.templating.errors import FunctionError
 from bank_vaults.templating.functions import Lookup, table
 from bank_vaults.templating.golang.strconv import quote
 from bank_vaults.templating.golang.values import Map, Value, text
+from bank_vaults.templating.own.confidential import secrets_of
 from bank_vaults.templating.own.files import read_file
 from bank_vaults.templating.policy import Policy
 from bank_vaults.templating.template import Data
@@ -23,12 +24,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_VARIABLE: Final = r"\$(?:\{(?P<braced>[^}]*)\}|(?P<name>[A-Za-z_][A-Za-z0-9_]*|[*#$@!?0-9-])|\{|(?P<none>))"
-_CONFIDENTIAL: Final = (
-    r"(?i)(?:^|_)(?:[a-z]*pass(?:word|wd|phrase|code)|pass|pwd|pin|creds?|credentials?"
-    r"|(?:api|access|private)?keys?|secrets?|tokens?)[0-9]*(?:_VALUE|_[0-9]+)?$"
-)
-"""Names of variables whose values are masked in the log: masking every one would make it unreadable."""
+_NAMED: Final = r"(?P<name>[A-Za-z_][A-Za-z0-9_]*|[*#$@!?0-9-])|\{|(?P<none>)"
+_VARIABLE: Final = re.compile(rf"\$(?:\{{(?P<braced>[^}}]*)\}}|{_NAMED})")
+_VARIABLE_WITHOUT_BRACES: Final = re.compile(rf"\$(?:(?P<braced>(?!))|{_NAMED})")
 _SHORTEST_LINE: Final = 8
 _LONGEST_SECRET: Final = 64 * 1024
 _SHORTEST_SHOWN: Final = 6
@@ -44,7 +42,7 @@ class Sources:
 
     Every look outside is checked against ``policy`` and told in the log, without values: variables at DEBUG,
     all else at INFO. What is read from files, objects and key services is handed to ``register_secret``,
-    and what is read from variables that are called like a secret.
+    and what is secret of the variables that are read (``own.confidential``).
     """
 
     def __init__(
@@ -58,6 +56,7 @@ class Sources:
         self._register = register_secret
         self._clients: dict[str, Any] = {}
         self._told: set[str] = set()
+        self._told_of_all = False
         self._read_values: dict[str, str] = {}
 
     def __enter__(self) -> Sources:
@@ -95,23 +94,23 @@ class Sources:
     def variable(self, name: str, function: str) -> str | None:
         """An environment variable, None where it is not set. Raises FunctionError where it is refused."""
         self.policy.check(function, "env", name)
+        value = self._environment.get(name)
         if name not in self._told:
             self._told.add(name)
             self._tell(logging.DEBUG, "a template reads an environment variable", variable=name)
-        value = self._environment.get(name)
-        if value:
             self._keep_hidden(name, value)
         return value
 
-    def _keep_hidden(self, name: str, value: str) -> None:
-        if re.search(_CONFIDENTIAL, name):
-            self._secret(value)
-        self._read_values[value] = name
+    def _keep_hidden(self, name: str, value: str | None) -> None:
+        if value:
+            for secret in secrets_of(name, value):
+                self._secret(secret)
+            self._read_values[value] = name
 
     def tell_of_whole_environment(self) -> None:
         """A template goes through all variables."""
-        if "" not in self._told:
-            self._told.add("")
+        if not self._told_of_all:
+            self._told_of_all = True
             for name, value in self.permitted_variables().items():
                 self._keep_hidden(name, value)
             self._tell(logging.DEBUG, "a template reads the whole environment")
@@ -160,7 +159,10 @@ class Sources:
                 return value
             return "$" if match["none"] is not None else ""
 
-        return re.sub(_VARIABLE, replaced, string)
+        # Behind the last brace none is closed; to look for it from each on would take time by the square.
+        closed = string.rfind("}") + 1
+        before = _VARIABLE.sub(replaced, string[:closed])
+        return before + _VARIABLE_WITHOUT_BRACES.sub(replaced, string[closed:])
 
     def get_host_by_name(self, name: str) -> str:
         """The first address of a host. Raises FunctionError where it has none."""
@@ -222,9 +224,9 @@ class Sources:
         return self._secret(text(self._client("gcp").decrypt(ciphertext, name)))
 
     def _read(self, path: str, function: str) -> str:
-        self.policy.check(function, "file", path)
+        real = self.policy.check_file(function, path)
         self._tell(logging.INFO, "a template reads a file", file=path)
-        return self._secret(text(read_file(path)))
+        return self._secret(text(read_file(path, real)))
 
     def _client(self, cloud: str) -> Any:
         if cloud not in self._clients:
