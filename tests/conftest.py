@@ -54,11 +54,16 @@ def softhsm(tmp_path: Path) -> SoftHsm:
     return SoftHsm(tmp_path / "softhsm")
 
 
+def directory_of_run(factory: pytest.TempPathFactory) -> Path:
+    """The same for all processes of one run of pytest-xdist, whose directories have one parent."""
+    directory = factory.getbasetemp()
+    return directory.parent if "PYTEST_XDIST_WORKER" in os.environ else directory
+
+
 @pytest.fixture(scope="session")
 def _faulty_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built once for all processes of one run of pytest-xdist, whose directories have one parent."""
-    directory = tmp_path_factory.getbasetemp()
-    library = compiled(directory.parent if "PYTEST_XDIST_WORKER" in os.environ else directory)
+    """Built once for all processes of one run."""
+    library = compiled(directory_of_run(tmp_path_factory))
     if isinstance(library, MissingBinary):
         skip_or_fail(library)
     return library

@@ -1,24 +1,27 @@
-"""One API server for all tests here, and a namespace for each of them."""
+"""One API server for all tests here, whatever process they run in, and a namespace for each of them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import skip_or_fail
+from tests.conftest import directory_of_run, skip_or_fail
 from tests.support.binaries import MissingBinary
 from tests.support.kubernetes import Cluster, find_kubernetes
+from tests.support.shared import shared
 
 
 @pytest.fixture(scope="session")
-def cluster() -> Iterator[Cluster]:
-    """A running API server."""
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """The API server of this run."""
     programs = find_kubernetes()
     if isinstance(programs, MissingBinary):
         skip_or_fail(programs)
-    with Cluster(programs) as running:
+    place = directory_of_run(tmp_path_factory)
+    with shared("tests.support.kubernetes:ApiServer", place) as about, closing(Cluster(about)) as running:
         yield running
 
 

@@ -1,5 +1,8 @@
 """A real API server for the tests of ``tests/cluster``: kube-apiserver and etcd, on loopback, with RBAC.
 
+    with shared("tests.support.kubernetes:ApiServer", directory) as about, closing(Cluster(about)) as cluster:
+        cluster.call("GET", "/api/v1/namespaces")
+
 ``KUBEBUILDER_ASSETS`` names a directory with both, else they are where ``scripts/setup`` builds them where
 there is Go. Nothing else of a cluster runs: without controllers a namespace has no ServiceAccount but those
 that a test makes.
@@ -17,6 +20,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
@@ -44,37 +48,42 @@ def find_kubernetes() -> Path | MissingBinary:
     return MissingBinary("kube-apiserver", "run scripts/setup, with go, or set KUBEBUILDER_ASSETS")
 
 
-class Cluster(Lifetime):
-    """A running API server. Use it as a context manager."""
+class Cluster:
+    """A running API server as tests use it."""
 
-    def __init__(self, programs: Path) -> None:
-        self._programs = programs
-        self._directory = Path(tempfile.mkdtemp(prefix="bv-kubernetes-"))
-        self._port, self._etcd, self._peer = Port(), Port(), Port()
-        self._processes: list[subprocess.Popen[bytes]] = []
-        self._token = secrets.token_hex(16)
-        self._ca = trustme.CA()
-        self._namespaces = 0
-        self._admin: httpx2.Client | None = None
+    def __init__(self, about: Mapping[str, str]) -> None:
+        """``about``: what ApiServer says of itself."""
+        self.address = about["address"]
+        self._token = about["token"]
+        self._authority = about["authority"]
+        self._admin = httpx2.Client(
+            base_url=self.address,
+            headers={"Authorization": f"Bearer {self._token}"},
+            verify=ssl.create_default_context(cadata=self._authority),
+            trust_env=False,
+            timeout=30.0,
+        )
 
-    @property
-    def address(self) -> str:
-        """The URL of the API."""
-        return f"https://127.0.0.1:{self._port.number}"
+    def close(self) -> None:
+        """Close the connections; the API server goes on."""
+        self._admin.close()
 
-    # -- what can be done to it ----------------------------------------------------------------------
+    def is_ready(self) -> bool:
+        """Whether it answers, and is done with its start."""
+        try:
+            return self._admin.get("/readyz").is_success
+        except httpx2.TransportError:
+            return False
 
     def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """As somebody who may do everything. Fails where the API server refuses."""
-        assert self._admin is not None
         answer = self._admin.request(method, path, json=body)
         assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
         return answer.json()
 
     def namespace(self) -> str:
         """A new one."""
-        self._namespaces += 1
-        name = f"test-{self._namespaces}"
+        name = f"test-{secrets.token_hex(6)}"  # for other processes of tests make some, too
         self.call("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
         return name
 
@@ -100,7 +109,7 @@ class Cluster(Lifetime):
 
     def kubeconfig(self, directory: Path, namespace: str, token: str = "") -> Path:
         """A file for somebody who may do everything, or for whom a token is."""
-        (directory / "ca.crt").write_bytes(self._ca.cert_pem.bytes())
+        (directory / "ca.crt").write_text(self._authority)
         file = directory / "kubeconfig"
         cluster = {"server": self.address, "certificate-authority": "ca.crt"}
         content = {
@@ -114,12 +123,33 @@ class Cluster(Lifetime):
 
     def service_account(self, directory: Path, namespace: str, token: str = "") -> Mapping[str, str]:
         """The files of a pod in a directory; the variables of a pod are returned."""
-        (directory / "ca.crt").write_bytes(self._ca.cert_pem.bytes())
+        (directory / "ca.crt").write_text(self._authority)
         (directory / "token").write_text(token or self._token)
         (directory / "namespace").write_text(namespace)
-        return {"KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": str(self._port.number)}
+        host, _, port = self.address.removeprefix("https://").rpartition(":")
+        return {"KUBERNETES_SERVICE_HOST": host, "KUBERNETES_SERVICE_PORT": port}
 
-    # -- its processes -------------------------------------------------------------------------------
+
+class ApiServer(Lifetime):
+    """The processes. Use it as a context manager, or better by ``shared``: a start takes seconds."""
+
+    def __init__(self) -> None:
+        programs = find_kubernetes()
+        assert isinstance(programs, Path)
+        self._programs = programs
+        self._directory = Path(tempfile.mkdtemp(prefix="bv-kubernetes-"))
+        self._port, self._etcd, self._peer = Port(), Port(), Port()
+        self._processes: list[subprocess.Popen[bytes]] = []
+        self._token = secrets.token_hex(16)
+        self._ca = trustme.CA()
+
+    def describe(self) -> dict[str, str]:
+        """What a Cluster needs to know."""
+        return {
+            "address": f"https://127.0.0.1:{self._port.number}",
+            "token": self._token,
+            "authority": self._ca.cert_pem.bytes().decode(),
+        }
 
     def _start(self) -> None:
         where = self._directory
@@ -160,15 +190,6 @@ class Cluster(Lifetime):
              "--service-account-key-file=accounts.pub", "--service-account-signing-key-file=accounts.key",
              "--profiling=false"],
         )  # fmt: skip
-        verify = where / "ca.crt"
-        self._ca.cert_pem.write_to_path(verify)
-        self._admin = httpx2.Client(
-            base_url=self.address,
-            headers={"Authorization": f"Bearer {self._token}"},
-            verify=ssl.create_default_context(cafile=str(verify)),
-            trust_env=False,
-            timeout=30.0,
-        )
         self._wait()
 
     def _spawn(self, name: str, arguments: Sequence[str]) -> None:
@@ -184,21 +205,16 @@ class Cluster(Lifetime):
             )
 
     def _wait(self) -> None:
-        assert self._admin is not None
         deadline = time.monotonic() + _START_LIMIT
-        while time.monotonic() < deadline and all(each.poll() is None for each in self._processes):
-            try:
-                if self._admin.get("/readyz").is_success:
+        with closing(Cluster(self.describe())) as cluster:
+            while time.monotonic() < deadline and all(each.poll() is None for each in self._processes):
+                if cluster.is_ready():
                     return
-            except httpx2.TransportError:
-                pass
-            time.sleep(0.05)
+                time.sleep(0.05)
         logs = {file.name: file.read_text()[-3000:] for file in self._directory.glob("*.log")}
         raise AssertionError(f"no Kubernetes: {json.dumps(logs, indent=1)}")
 
     def _close(self) -> None:
-        if self._admin is not None:
-            self._admin.close()
         for process in reversed(self._processes):  # the API server before etcd, for which it would wait
             process.terminate()
             try:
