@@ -183,6 +183,14 @@ class RsaKey:
         return f"<RSA key of {self.bits} bits>"
 
 
+def without_padding(block: bytes) -> bytes:
+    """The message in a block of RSAES-PKCS1-v1_5 (RFC 8017, 7.2.2). CardError (6A80) if it is none."""
+    filling, separator, message = block[2:].partition(b"\x00")
+    if block[:2] != b"\x00\x02" or len(filling) < 8 or not separator:
+        raise CardError(SW.WRONG_DATA)
+    return message
+
+
 @dataclass(frozen=True, repr=False)
 class EcKey:
     """A key on an elliptic curve; ``secret`` is from 1 to below the order."""

@@ -10,11 +10,11 @@ import os
 from virtual_nitrokey import cvc
 from virtual_nitrokey.apdu import Command
 from virtual_nitrokey.commands.context import Context, Work
-from virtual_nitrokey.keys import EcKey, RsaKey
+from virtual_nitrokey.keys import EcKey, RsaKey, without_padding
 from virtual_nitrokey.memory import DEVICE_KEY, Access, PrivateKey
 from virtual_nitrokey.status import SW, CardError
 
-_RSA_RAW, _ECDH = 0x21, 0x80  # algorithms of DECIPHER
+_RSA_RAW, _RSA_PKCS1, _ECDH = 0x21, 0x22, 0x80  # algorithms of DECIPHER
 _LONGEST_CHALLENGE = 1024
 
 
@@ -39,20 +39,23 @@ def generate(context: Context, command: Command) -> bytes:
 
 
 def decipher(context: Context, command: Command) -> bytes:
-    """DECIPHER: RSA without any padding, or the Diffie-Hellman agreement with a point."""
+    """DECIPHER: RSA, with the padding left in place or, of PKCS#1 v1.5, taken off; or the Diffie-Hellman
+    agreement with a point.
+    """
     key = _usable(context, command)
-    if command.p2 == _RSA_RAW:
+    if command.p2 in (_RSA_RAW, _RSA_PKCS1):
         if not isinstance(key, RsaKey):
             raise CardError(SW.UNSUPPORTED_FOR_KEY)
-        result, work = key.decipher(command.data), Work.RSA_PRIVATE
-    elif command.p2 == _ECDH:
+        block = key.decipher(command.data)
+        context.spend(Work.RSA_PRIVATE, key.bits)  # also where the padding is none: that is seen afterwards
+        return block if command.p2 == _RSA_RAW else without_padding(block)
+    if command.p2 == _ECDH:
         if not isinstance(key, EcKey):
             raise CardError(SW.UNSUPPORTED_FOR_KEY)
-        result, work = key.agree(command.data), Work.EC_AGREE
-    else:
-        raise CardError(SW.WRONG_P1P2)
-    context.spend(work, key.bits)
-    return result
+        point = key.agree(command.data)
+        context.spend(Work.EC_AGREE, key.bits)
+        return point
+    raise CardError(SW.WRONG_P1P2)
 
 
 def sign(context: Context, command: Command) -> bytes:

@@ -153,7 +153,9 @@ def test_keys_are_used_with_the_pin_only(
         (0x62, 0x0021, bytes(128), SW.UNSUPPORTED_FOR_KEY),
         (0x62, 0x0221, bytes(128), SW.UNSUPPORTED_FOR_KEY),
         (0x62, 0x0180, EC.public_point, SW.UNSUPPORTED_FOR_KEY),
-        (0x62, 0x0122, bytes(128), SW.WRONG_P1P2),
+        (0x62, 0x0222, bytes(128), SW.UNSUPPORTED_FOR_KEY),
+        (0x62, 0x0122, bytes(127), SW.WRONG_DATA),
+        (0x62, 0x0123, bytes(128), SW.WRONG_P1P2),
         (0x62, 0x0121, bytes(127), SW.WRONG_DATA),
         (0x62, 0x0121, b"\xff" * 128, SW.WRONG_DATA),
         (0x62, 0x0280, b"\x04" + bytes(64), SW.WRONG_DATA),
@@ -179,6 +181,19 @@ def test_private_key_operations_are_counted(terminal: Terminal) -> None:
     terminal.send(0x80, 0x68, 0x0273, b"message", 512)
     work = terminal.card.counters.work
     assert (work[Work.RSA_PRIVATE], work[Work.EC_AGREE], work[Work.EC_SIGN]) == (2, 1, 1)
+
+
+def test_a_message_is_deciphered_with_its_padding_or_without(terminal: Terminal) -> None:
+    public = rsa.RSAPublicNumbers(*reversed(RSA.public)).public_key()
+    block = public.encrypt(b"message", padding.PKCS1v15())
+    assert terminal.send(0x80, 0x62, 0x0122, block, 512) == (b"message", SW.OK)
+    padded = terminal.send(0x80, 0x62, 0x0121, block, 512).data
+    assert (len(padded), padded[:2], padded[-8:]) == (128, b"\x00\x02", b"\x00message")
+
+
+def test_what_has_no_padding_is_refused_after_the_work(terminal: Terminal) -> None:
+    assert terminal.send(0x80, 0x62, 0x0122, bytes(128), 512) == (b"", SW.WRONG_DATA)
+    assert terminal.card.counters.work[Work.RSA_PRIVATE] == 1
 
 
 def test_both_sides_agree_on_the_same_point(terminal: Terminal) -> None:

@@ -24,6 +24,7 @@ from virtual_nitrokey.keys import (
     Scheme,
     deserialise,
     serialise,
+    without_padding,
 )
 from virtual_nitrokey.status import SW, CardError
 
@@ -97,6 +98,28 @@ def test_deciphering_undoes_the_public_operation(number: int) -> None:
     number %= key.public.modulus
     block = pow(number, key.exponent, key.public.modulus).to_bytes(key.size, "big")
     assert int.from_bytes(key.decipher(block), "big") == number
+
+
+@pytest.mark.parametrize(
+    ("block", "message"),
+    [
+        ("0002" + "01" * 8 + "00" + "6d", b"m"),
+        ("0002" + "01" * 8 + "00", b""),
+        ("0002" + "01" * 9 + "00" + "0000", b"\0\0"),
+        ("0002" + "01" * 7 + "00" + "6d", None),
+        ("0002" + "01" * 20, None),
+        ("0001" + "ff" * 8 + "00" + "6d", None),
+        ("0102" + "01" * 8 + "00" + "6d", None),
+        ("", None),
+    ],
+)
+def test_padding_is_at_least_eight_bytes_and_ends_with_a_zero(block: str, message: bytes | None) -> None:
+    if message is not None:
+        assert without_padding(bytes.fromhex(block)) == message
+        return
+    with pytest.raises(CardError) as caught:
+        without_padding(bytes.fromhex(block))
+    assert caught.value.sw == SW.WRONG_DATA
 
 
 def test_a_block_of_another_length_or_size_is_refused() -> None:

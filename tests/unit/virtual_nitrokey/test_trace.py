@@ -43,6 +43,7 @@ ANSWERS = st.builds(bytes.__add__, st.binary(max_size=300), st.binary(min_size=2
         ("80500000" + "04" + "36" * 4, "INITIALISE 0000 [4]"),
         ("0046010000000136" + "0000", "GENERATE 0100 key 1 [1]"),
         ("80620221" + "0136", "DECIPHER 0221 key 2, RSA raw [1]"),
+        ("80620222" + "0136", "DECIPHER 0222 key 2, RSA PKCS#1 [1]"),
         ("80620280" + "0136", "DECIPHER 0280 key 2, ECDH [1]"),
         ("80680C73" + "0136", "SIGN 0C73 key 12, ECDSA [1]"),
         ("80680C99" + "0136", "SIGN 0C99 key 12, unknown algorithm [1]"),
