@@ -9,9 +9,19 @@ from bank_vaults.configure.config import Configuration
 from bank_vaults.configure.memory import Memory
 from bank_vaults.configure.model import Change, Wanted
 from bank_vaults.configure.reading import Reader
-from bank_vaults.configure.sections import audit, auth, groups, plugins, policies, secrets, startup_secrets
+from bank_vaults.configure.sections import (
+    audit,
+    auth,
+    groups,
+    plugins,
+    policies,
+    secrets,
+    startup_secrets,
+    within,
+)
 from bank_vaults.configure.sections.generated import deliveries
 from bank_vaults.configure.sections.startup_secrets import SecretSource
+from bank_vaults.configure.sections.within import Inside
 from bank_vaults.configure.server import FACTS, Server, facts
 
 _SECTIONS: Final = (audit, plugins, auth, groups, policies, secrets)
@@ -47,6 +57,15 @@ def unmanaged(configuration: Configuration, reader: Reader) -> tuple[Change, ...
 def listed(configuration: Configuration) -> tuple[str, ...]:
     """The listings that deletions are told from."""
     return tuple(path for section in _SECTIONS for path in section.listings(configuration))
+
+
+def insides(configuration: Configuration) -> tuple[Inside, ...]:
+    """The lists inside of mounts from which something may be deleted."""
+    if not configuration.purge.within:
+        return ()
+    methods = auth.insides(configuration) if configuration.purge.covers("auth") else ()
+    engines = within.of_engines(configuration) if configuration.purge.covers("secrets") else ()
+    return (*methods, *engines)
 
 
 def _details(configuration: Configuration, reader: Reader) -> Iterable[str]:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
-from bank_vaults.configure.assembly import listed
+from bank_vaults.configure.assembly import insides, listed
 from bank_vaults.configure.config import Configuration
 from bank_vaults.configure.memory import Memory
-from bank_vaults.configure.model import ABSENT, Change, Context, Shown, Wanted, WriteOnly
+from bank_vaults.configure.model import ABSENT, Change, Context, Digest, Shown, Wanted, WriteOnly
+from bank_vaults.configure.sections import kv
+from bank_vaults.configure.sections.generated import Once
+from bank_vaults.configure.sections.groups import GroupName
+from bank_vaults.configure.sections.mount import Mount
+from bank_vaults.configure.sections.transit import TransitKey
 
 _ORDER = ("create", "read", "update", "delete", "list", "sudo")
 
@@ -39,19 +44,23 @@ def policy(wanted: Iterable[Wanted], configuration: Configuration, state_path: s
             parent = path.partition("?")[0].rpartition("/")[0]
             if parent and "?" not in path:
                 rules.setdefault(parent, set()).add("list")
-        for request in _fresh(item, digest).requests:
+        change = _fresh(item, digest)
+        for request in change.requests:
             grant(request.path, "create", "update")
-        for tuned in _tunes(item):
-            grant(tuned, "read", "update")
+        if change.look:
+            grant(change.look, "read")
+        for path in _elsewhere(item):
+            grant(path, "create", "read", "update")
     for path in listed(configuration):
         grant(path, "read", "list")
     if configuration.purge.enabled:
         for prefix, section in _PURGED.items():
             if configuration.purge.covers(section):
                 rules.setdefault(f"{prefix}/*", set()).update(("read", "list", "delete"))
-    if state_path:
-        grant(state_path, "create", "read", "update")
-        grant(f"sys/internal/ui/mounts/{state_path.partition('/')[0]}", "read")
+        for inside in insides(configuration):
+            grant(f"{inside.root}/*", "delete")
+    for path in _of_state(state_path, configuration):
+        grant(path, "create", "read", "update")
     return "\n".join(_rule(path, capabilities) for path, capabilities in sorted(rules.items()))
 
 
@@ -66,19 +75,44 @@ _PURGED: Mapping[str, str] = {
 }
 
 
-def _fresh(item: Wanted, digest: object) -> Change:
+def _fresh(item: Wanted, digest: Digest) -> Change:
     """What would be done on an empty server."""
-    context = Context(digest, WriteOnly.ALWAYS)  # type: ignore[arg-type]
+    context = Context(digest, WriteOnly.ALWAYS)
 
     def nothing(path: str) -> Shown:
         return Shown({}) if path in ("sys/auth", "sys/mounts", "sys/audit") else ABSENT
 
+    if isinstance(item, Once):
+        item = item._replace(save_to="")  # the engine for it may be one that only the server has
     return item.plan(nothing, None, context)
 
 
-def _tunes(item: Wanted) -> Iterable[str]:
-    area, path = getattr(item, "area", ""), getattr(item, "path", "")
-    return (f"{area}/{path}/tune",) if area and path else ()
+def _elsewhere(item: Wanted) -> Iterator[str]:
+    """Where more is written than on an empty server: what is there is changed at another path, or saved."""
+    match item:
+        case Mount():
+            yield f"{item.area}/{item.path}/tune"
+        case TransitKey():
+            yield f"{item.path}/config"
+        case GroupName():
+            yield from ("identity/group-alias", "identity/group-alias/id/*")
+        case Once() if item.save_to:
+            yield item.save_to
+
+
+def _of_state(path: str, configuration: Configuration) -> Iterator[str]:
+    """Of ``--state kv:PATH``. Neither mount nor version are known of an engine that no document has."""
+    if not path:
+        return
+    engine = kv.engine_of(path, kv.engines(configuration), None)
+    parts = path.split("/")
+    mounts = [engine.path] if engine else ["/".join(parts[:end]) for end in range(1, len(parts))]
+    for name in (path, f"{path}-unusable"):
+        if engine is None or engine.version != 2:
+            yield name
+        if engine is None or engine.version == 2:
+            for mount in mounts:
+                yield from (f"{mount}/{kind}/{name[len(mount) + 1 :]}" for kind in ("data", "metadata"))
 
 
 def _rule(path: str, capabilities: set[str]) -> str:

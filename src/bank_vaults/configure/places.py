@@ -11,7 +11,7 @@ import stat
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from bank_vaults.configure.session import Session
 from bank_vaults.configure.state import Exchange, StateError
@@ -22,6 +22,8 @@ _LARGEST: Final = 256 << 20
 _PATIENCE: Final = 10.0
 """Seconds to wait for another process that writes."""
 _TRIES: Final = 20
+_ASIDE: Final = "-unusable"
+"""Behind the name of a secret whose value cannot be used."""
 
 
 class FilePlace:
@@ -89,35 +91,46 @@ def _explained(failed: Callable[[OSError], StateError]) -> Iterator[None]:
         raise failed(error) from None
 
 
+class _Engine(NamedTuple):
+    """Where a secret is: its mount, its name in there, and whether that is of version 2."""
+
+    mount: str
+    name: str
+    versioned: bool
+
+    def path(self, kind: str, suffix: str) -> str:
+        """``kind`` is ``data`` or ``metadata``; with version 1 there is only one path."""
+        middle = f"{kind}/" if self.versioned else ""
+        return f"{self.mount}/{middle}{self.name}{suffix}"
+
+
 class KvPlace:
     """A secret of a kv engine. Version 2 keeps writers apart by check-and-set, and keeps one version only.
 
-    With version 1 the last of several writers at once wins. ``session`` is asked for at each use, since a
-    token lasts for a run.
+    With version 1 the last of several writers at once wins. ``path`` is that of the mount and the name; the
+    server tells which part is which. ``session`` is asked for at each use, since a token lasts for a run.
     """
 
-    def __init__(self, mount: str, name: str, session: Callable[[], Session]) -> None:
-        self._mount = mount
-        self._name = name
+    def __init__(self, path: str, session: Callable[[], Session]) -> None:
+        self._where = f"kv:{path}"
+        self._path = path
         self._session = session
-        self._versioned: bool | None = None
+        self._engine: _Engine | None = None
 
     def read(self) -> bytes | None:
         """See Place. An engine that is not there, for the documents are yet to make it, has none."""
-        with self._explained("find"):
-            if not self._session().show(self._about).there:
-                return None
-        return self._read()[0]
+        return None if self._found() is None else self._read()[0]
 
-    def _read(self, name: str = "") -> tuple[bytes | None, int]:
+    def _read(self, suffix: str = "") -> tuple[bytes | None, int]:
         """The value and its version."""
+        engine = self._mounted()
         with self._explained("read"):
-            shown = self._session().show(self._path(name or self._name))
+            shown = self._session().show(engine.path("data", suffix))
         if shown.problem:
             raise StateError(f"cannot read the state {self._where}: {shown.problem}")
         fields: Mapping[str, Any] = shown.fields or {}
         version = 0
-        if self._is_versioned():
+        if engine.versioned:
             version = int((fields.get("metadata") or {}).get("version") or 0)
             fields = fields.get("data") or {}
         text = fields.get("state")
@@ -132,58 +145,50 @@ class KvPlace:
         """See Place."""
         for _ in range(_TRIES):
             value, version = self._read()
-            if self._write(self._name, change(value), version):
+            if self._write(change(value), version):
                 return
         raise StateError(f"the state {self._where} is written by others all the time")
 
     def keep_aside(self, value: bytes) -> str:
         """See Place."""
-        aside = f"{self._name}-unusable"
-        self._write(aside, value, self._read(aside)[1])
-        return f"kv:{self._mount}/{aside}"
+        self._write(value, self._read(_ASIDE)[1], _ASIDE)
+        return self._where + _ASIDE
 
-    def _write(self, name: str, value: bytes, version: int) -> bool:
+    def _write(self, value: bytes, version: int, suffix: str = "") -> bool:
         """False: somebody else has written since that version was read."""
+        engine = self._mounted()
         fields: dict[str, Any] = {"state": base64.b64encode(zlib.compress(value)).decode()}
-        if not self._is_versioned():
-            with self._explained("write"):
-                self._session().send("PUT", self._path(name), fields)
-            return True
+        path = engine.path("data", suffix)
         with self._explained("write"):
+            if not engine.versioned:
+                self._session().send("PUT", path, fields)
+                return True
             if not version:
                 # Older versions may hold what a server generated and nobody else is to see.
-                self._session().send("PUT", f"{self._mount}/metadata/{name}", {"max_versions": 1})
+                self._session().send("PUT", engine.path("metadata", suffix), {"max_versions": 1})
             try:
-                body = {"options": {"cas": version}, "data": fields}
-                self._session().send("PUT", self._path(name), body)
+                self._session().send("PUT", path, {"options": {"cas": version}, "data": fields})
             except FatalError as error:
                 if error.status == 400 and any("check-and-set" in word for word in error.messages):
                     return False
                 raise
         return True
 
-    def _path(self, name: str) -> str:
-        return f"{self._mount}/data/{name}" if self._is_versioned() else f"{self._mount}/{name}"
+    def _mounted(self) -> _Engine:
+        engine = self._found()
+        if engine is None:
+            raise StateError(f"the state {self._where}: this token may use no kv engine there")
+        return engine
 
-    def _is_versioned(self) -> bool:
-        if self._versioned is None:
+    def _found(self) -> _Engine | None:
+        if self._engine is None:
             with self._explained("find"):
-                shown = self._session().show(self._about)
-            if not shown.there:
-                raise StateError(
-                    f"the state {self._where}: this token may use no kv engine at {self._mount!r}"
-                )
-            options = (shown.fields or {}).get("options") or {}
-            self._versioned = str(options.get("version")) == "2"
-        return self._versioned
-
-    @property
-    def _about(self) -> str:
-        return f"sys/internal/ui/mounts/{self._mount}"
-
-    @property
-    def _where(self) -> str:
-        return f"kv:{self._mount}/{self._name}"
+                fields = self._session().show(f"sys/internal/ui/mounts/{self._path}").fields or {}
+            mount = str(fields.get("path", "")).strip("/")
+            if mount and self._path.startswith(mount + "/"):
+                versioned = str((fields.get("options") or {}).get("version")) == "2"
+                self._engine = _Engine(mount, self._path.removeprefix(mount + "/"), versioned)
+        return self._engine
 
     @contextlib.contextmanager
     def _explained(self, what: str) -> Iterator[None]:

@@ -13,6 +13,7 @@ from bank_vaults.cli.errors import UsageError
 from bank_vaults.cli.output import complain
 from bank_vaults.cli.reading import register_secret, template_policy
 from bank_vaults.configure import assembly
+from bank_vaults.configure.accessors import MARK, placed
 from bank_vaults.configure.config import Configuration
 from bank_vaults.configure.kubernetes import Address, SecretPlace, SecretReader
 from bank_vaults.configure.library import Library
@@ -92,18 +93,18 @@ def place(
     given = settings.text("state")
     kind, colon, rest = given.partition(":")
     if colon and kind == "kv":
-        mount, slash, name = rest.strip("/").partition("/")
-        if not mount or not slash or not name:
+        path = rest.strip("/")
+        if "/" not in path:
             raise UsageError(f"--state: {given!r} is not of the form kv:MOUNT/PATH")
-        return lambda session: KvPlace(mount, name, session)
+        return lambda session: KvPlace(path, session)
     if colon and kind == "k8s":
         try:
             address = Address.parse(rest)
         except ValueError as error:
             raise UsageError(f"--state k8s: {error}") from None
         return lambda _: SecretPlace(address, cluster)
-    path = given or _default_path(settings, config)
-    return lambda _: FilePlace(path)
+    file = given or _default_path(settings, config)
+    return lambda _: FilePlace(file)
 
 
 def _default_path(settings: Settings, config: ClientConfig) -> str:
@@ -116,8 +117,21 @@ def _default_path(settings: Settings, config: ClientConfig) -> str:
 
 
 def wanted_of_no_server(configuration: Configuration) -> tuple[Wanted, ...]:
-    """What files want of a server of which nothing is known, without the Secrets of Kubernetes."""
-    return assembly.wanted(configuration, Server(environment=os.environ), lambda _: "", Memory.empty())
+    """What files want of a server of which nothing is known, without the Secrets of Kubernetes.
+
+    It is taken to have the auth methods that are named by placeholders and that no file has.
+    """
+    texts = [policy.rules for policy in configuration.policies]
+    bodies = [
+        item.body
+        for engine in configuration.secrets
+        for items in engine.configuration.values()
+        for item in items
+    ]
+    unknown = placed([texts, bodies], [auth.path for auth in configuration.auth]).unknown
+    named = frozenset(each.removeprefix(MARK) for each in unknown)
+    server = Server(auth=named, environment=os.environ)
+    return assembly.wanted(configuration, server, lambda _: "", Memory.empty())
 
 
 def loaded(files: Library) -> bool:
