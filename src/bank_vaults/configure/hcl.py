@@ -157,7 +157,7 @@ class _Parser:
         self._next = 0
 
     def document(self) -> None:
-        self._members("end", 0)
+        self._members(None, 0)
 
     def _peek(self) -> _Token:
         return self._tokens[self._next]
@@ -167,12 +167,17 @@ class _Parser:
         self._next = min(self._next + 1, len(self._tokens) - 1)
         return token
 
-    def _members(self, closing: str, depth: int) -> None:
-        """``key = value`` and ``key "name" { … }`` until the closing sign or the end."""
+    def _members(self, opening: _Token | None, depth: int) -> None:
+        """``key = value`` and ``key "name" { … }``, of braces until they are closed, else until the end."""
         while True:
             token = self._take()
-            if closing in (token.kind, token.text):
+            closes = token.kind == "sign" and token.text == "}"
+            if closes if opening else token.kind == "end":
                 return
+            if opening and token.kind == "end":
+                raise _FaultyError(opening.start, "a { without an end")
+            if closes:
+                raise _FaultyError(token.start, "a } without a beginning")
             if token.kind not in ("word", "string") or token.text in _TRUTHS:
                 raise _FaultyError(token.start, f"a name is missing before {_name(token)}")
             self._member(depth)
@@ -196,7 +201,7 @@ class _Parser:
     def _nested(self, token: _Token, depth: int) -> None:
         if depth >= _DEEPEST:
             raise _FaultyError(token.start, "nested too deep")
-        self._members("}", depth + 1)
+        self._members(token, depth + 1)
 
     def _value(self, depth: int) -> None:
         token = self._take()

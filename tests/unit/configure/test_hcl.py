@@ -24,7 +24,9 @@ def test_what_servers_cannot_parse_is_found(text: str) -> None:
     ("text", "fault"),
     [
         ('path "a" {\n  capabilities = ["read"\n}', "line 3, column 1: a comma or ] is missing before }"),
-        ('path "a" {', "line 1, column 11: a name is missing before the end"),
+        ('path "a" {\n  capabilities = ["read"]\n', "line 1, column 10: a { without an end"),
+        ('path "a" {}\n}', "line 2, column 1: a } without a beginning"),
+        ("a = {\n  b = { c = 1 }\n", "line 1, column 5: a { without an end"),
         ('a = "\n"', "line 1, column 5: a text without an end"),
         ('{"a": 1,}', "line 1, column 9: not JSON: "),
     ],

@@ -14,7 +14,6 @@ from bank_vaults.cli.configure import parts
 from bank_vaults.cli.errors import UsageError
 from bank_vaults.cli.output import coloured, complain, say
 from bank_vaults.configure import planfile, report
-from bank_vaults.configure.accessors import MARK
 from bank_vaults.configure.passes import RUN_ERRORS, MovedError, Passes, Report
 from bank_vaults.configure.plan import Plan
 from bank_vaults.configure.planfile import Target
@@ -45,15 +44,12 @@ def run(settings: Settings) -> int:
 def validate(settings: Settings) -> int:
     """Every error of every file, without a server."""
     files = parts.library(settings)
-    if not parts.loaded(files):
-        return ExitCode.FAILURE
-    configuration = files.union().configuration
-    wanted = parts.wanted_of_no_server(configuration)
-    # A placeholder may be of an auth method that no document has and the server has.
-    refused = [item for item in wanted if isinstance(item, Refused) and MARK not in item.reason]
+    usable = parts.loaded(files)
+    wanted = parts.wanted_of_no_server(files.union().configuration)
+    refused = [item for item in wanted if isinstance(item, Refused)]
     for item in refused:
         complain(redact(f"error: {item.place}: {item.identity}: {item.reason}"))
-    if refused:
+    if refused or not usable:
         return ExitCode.FAILURE
     say(f"files: {len(files.files)}, objects: {len(wanted)}, no errors")
     return ExitCode.OK
