@@ -8,9 +8,20 @@ from typing import Any
 
 import yaml
 
+from tests.support.binaries import ServerKind
 from tests.support.faultproxy import FaultProxy
 from tests.support.program import Finished, Program, run
 from tests.support.servers import Answer, Server, api, initialise, unseal, wait_active
+
+
+def takes_audit(kind: ServerKind) -> str:
+    """Configuration with which a server takes audit devices by its API."""
+    return "unsafe_allow_api_audit_creation = true\n" if kind.flavour == "openbao" else ""
+
+
+def is_write(method: str, path: str) -> bool:
+    """Whether a request is to change something that was configured."""
+    return method not in ("GET", "LIST") and not path.startswith(("auth/token/revoke", "sys/generate-root"))
 
 
 class Place:
@@ -56,11 +67,15 @@ class Place:
         """What every call has."""
         return [f"--vault-config-file={file}" for file in files or (self.file,)]
 
+    def program(self, *flags: str, files: tuple[Path, ...] = (), **more: Any) -> Program:
+        """``configure --once``, to be started."""
+        flags = ("--once", *self.flags(*files), *flags)
+        return Program("configure", *flags, store=self.store, server=self.server, **more)
+
     def once(self, *flags: str, files: tuple[Path, ...] = (), **more: Any) -> Finished:
-        """``configure --once``."""
-        return run(
-            "configure", "--once", *self.flags(*files), *flags, store=self.store, server=self.server, **more
-        )
+        """``configure --once`` to its end."""
+        with self.program(*flags, files=files, **more) as program:
+            return program.wait()
 
     def plan(self, *flags: str, files: tuple[Path, ...] = (), **more: Any) -> Finished:
         """``plan``."""
@@ -74,8 +89,4 @@ class Place:
 
     def writes(self, proxy: FaultProxy) -> list[tuple[str, str]]:
         """The requests through a proxy that change something; logins and tokens are none."""
-        return [
-            (method, path)
-            for method, path in proxy.requests
-            if method not in ("GET", "LIST") and not path.startswith(("auth/token/", "sys/generate-root"))
-        ]
+        return [(method, path) for method, path in proxy.requests if is_write(method, path)]

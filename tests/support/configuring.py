@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from bank_vaults.configure import documents
+from bank_vaults.configure.apply import Tries
+from bank_vaults.configure.apply import apply as carry_out
 from bank_vaults.configure.config import Configuration
 from bank_vaults.configure.memory import Memory
 from bank_vaults.configure.model import (
@@ -22,8 +24,15 @@ from bank_vaults.configure.model import (
     WriteOnly,
 )
 from bank_vaults.configure.plan import Plan, make, paths
+from bank_vaults.configure.reading import Reader
 from bank_vaults.configure.sections.generated import has_arrived, pending_of, saving_request
+from bank_vaults.configure.session import Session
+from bank_vaults.configure.state import Exchange, State, encode
+from bank_vaults.domain.secrets import Secret
 from bank_vaults.templating.own.sources import Sources
+from bank_vaults.vault.client import VaultClient
+from bank_vaults.vault.config import ClientConfig
+from tests.support.faultproxy import FaultProxy
 from tests.support.servers import Answer, Server, api
 
 
@@ -40,6 +49,24 @@ def shows(answers: Mapping[str, Mapping[str, Any] | None]) -> Callable[[str], Sh
 def digest(value: Any) -> str:
     """For pure tests: a digest that can be read."""
     return json.dumps(value, sort_keys=True, default=str)
+
+
+class _Kept(NamedTuple):
+    """A place that has a state, and takes no other one."""
+
+    value: bytes
+
+    def read(self) -> bytes:
+        """See Place."""
+        return self.value
+
+    def exchange(self, change: Exchange) -> None:
+        """Nothing new is to be remembered."""
+        assert change(self.value) == self.value
+
+    def keep_aside(self, value: bytes) -> str:
+        """It can be used."""
+        raise AssertionError
 
 
 class RefusedByServerError(AssertionError):
@@ -99,12 +126,26 @@ class Applier:
             self.memory = self.memory.with_records({change.identity: record})
 
     def apply_twice(self, wanted: Sequence[Wanted]) -> Plan:
-        """Apply, and demand that nothing is left to do. Gives the first plan."""
+        """Apply, and demand that nothing is left to do, nor sent by the program. Gives the first plan."""
         first = self.plan(wanted)
         self.apply(first)
         left = self.plan(wanted).todo
         assert not left, [(str(change.identity), change.reason, change.differences) for change in left]
+        assert self._writes_of_a_run(wanted) == []
         return first
+
+    def _writes_of_a_run(self, wanted: Sequence[Wanted]) -> list[tuple[str, str]]:
+        """What the program sends when it reads, plans and applies by itself, counted on the wire."""
+        with FaultProxy(self.server) as proxy, VaultClient(ClientConfig(proxy.address)) as client:
+            session = Session(client, Secret(self.token))
+            reader = Reader(session, 8)
+            reader.read(paths(wanted))
+            made = make(wanted, reader.shown, self.memory, WriteOnly.CHANGED)
+            state = State(_Kept(encode(self.memory, "")), "")
+            outcomes = carry_out(made, session, state, Tries(8))
+            assert not [outcome for outcome in outcomes if outcome.bad]
+            assert len(proxy.requests) == session.reads > 0
+            return [request for request in proxy.requests if request[0] not in ("GET", "LIST")]
 
     def _save(self, change: Change, saving: Saving, answer: Mapping[str, Any]) -> None:
         """Save what was generated, now or by an earlier run."""

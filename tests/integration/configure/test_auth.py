@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import base64
-import struct
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import trustme
+import yaml
 
-from bank_vaults.configure.config import Auth, Configuration, MountOptions, Named, Purge
+from bank_vaults.configure.config import Auth, Configuration, Named, Purge
 from bank_vaults.configure.model import Action, Place
 from bank_vaults.configure.sections import auth
 from bank_vaults.configure.server import FACTS, Server, facts
-from tests.support.configuring import Applier, RefusedByServerError
+from tests.support.configuring import Applier, RefusedByServerError, configuration_of
 from tests.support.discovery import Provider
+from tests.support.every_type import methods
 
 PLACE = Place("vault-config.yml", 1, 1)
 
@@ -46,129 +45,7 @@ def server_of(applier: Applier, **environment: str) -> Server:
 
 
 def every(provider: Provider) -> tuple[Auth, ...]:
-    authority = trustme.CA().cert_pem.bytes().decode()
-    return (
-        method(
-            "approle",
-            roles=named(
-                "Default", policies="b,A", secret_id_ttl="10m", token_ttl="20m", bind_secret_id="true"
-            ),
-            tune=MountOptions({"default_lease_ttl": "1h", "listing_visibility": "unauth"}, {}),
-        ),
-        method(
-            "userpass",
-            "people",
-            users=(Named("Admin", {"username": "Admin", "password": "p", "token_policies": ["a"]}, PLACE),),
-        ),
-        method(
-            "jwt",
-            config={"oidc_discovery_url": provider.url, "default_role": "default"},
-            roles=named(
-                "default",
-                role_type="jwt",
-                bound_audiences="bank",
-                user_claim="sub",
-                groups_claim="groups",
-                bound_claims='{"team": ["a", "b"]}',
-                policies="a",
-                ttl="1h",
-            ),
-        ),
-        method(
-            "oidc",
-            "sso",
-            config={
-                "oidc_discovery_url": provider.url,
-                "oidc_client_id": "id",
-                "oidc_client_secret": "client-secret",
-                "default_role": "d",
-            },
-            roles=named(
-                "d",
-                user_claim="sub",
-                allowed_redirect_uris=["http://localhost:8250/oidc/callback"],
-                claim_mappings={"email": "email"},
-                oidc_scopes="groups",
-            ),
-        ),
-        method(
-            "kubernetes",
-            config={"kubernetes_ca_cert": authority, "token_reviewer_jwt": "a.b.c"},
-            roles=named(
-                "default",
-                bound_service_account_names=["default", "bank"],
-                bound_service_account_namespaces="default",
-                policies=["a"],
-                ttl="1h",
-            ),
-        ),
-        method(
-            "cert",
-            config={"disable_binding": True},
-            roles=named("web", display_name="web", policies="web", certificate=authority, ttl="3600"),
-        ),
-        method("token", roles=named("metrics", allowed_policies=["metrics"], orphan=True, token_period="1h")),
-        method(
-            "ldap",
-            config={
-                "url": "ldap://localhost",
-                "binddn": "cn=admin",
-                "bindpass": "secret",
-                "userattr": "uid",
-                "groupdn": "ou=g",
-            },
-            groups=named("Developers", policies="a"),
-            users=named("Someone", groups="developers", policies="a"),
-        ),
-        method("radius", config={"host": "localhost", "secret": "s"}, users=named("Someone", policies="a")),
-        method(
-            "kerberos",
-            config={"keytab": keytab(), "service_account": "bank", "ldap": {"url": "ldap://localhost"}},
-            groups=named("developers", policies="a"),
-        ),
-        method(
-            "github",
-            config={"organization": "example", "organization_id": 1},
-            maps={"teams": named("dev", value="a,b"), "users": named("someone", value="c")},
-        ),
-        method(
-            "okta", config={"org_name": "example", "base_url": "okta.com"}, groups=named("g", policies="a")
-        ),
-        method(
-            "aws",
-            config={
-                "access_key": "A",
-                "secret_key": "S",
-                "aws-identity-integration": {"iam_alias": "role_id"},
-            },
-            crossaccountroles=(
-                Named(
-                    "012345678901",
-                    {"sts_account": "012345678901", "sts_role": "arn:aws:iam::012345678901:role/x"},
-                    PLACE,
-                ),
-            ),
-            roles=named(
-                "dev",
-                auth_type="iam",
-                bound_iam_principal_arn="arn:aws:iam::123456789012:role/dev",
-                resolve_aws_unique_ids=False,
-                policies="a",
-                period="1h",
-            ),
-        ),
-    )
-
-
-def keytab() -> str:
-    """With one key, in the format of MIT Kerberos."""
-
-    def counted(text: bytes) -> bytes:
-        return struct.pack(">H", len(text)) + text
-
-    entry = struct.pack(">H", 1) + counted(b"REALM") + counted(b"bank")
-    entry += struct.pack(">IIB", 1, 0, 1) + struct.pack(">H", 18) + counted(bytes(32))
-    return base64.b64encode(b"\x05\x02" + struct.pack(">i", len(entry)) + entry).decode()
+    return configuration_of(yaml.safe_dump({"auth": methods(provider)})).auth
 
 
 def test_every_type_is_written_once(applier: Applier, provider: Provider) -> None:

@@ -9,68 +9,7 @@ from bank_vaults.configure.model import Action, Request, WriteOnly
 from bank_vaults.configure.sections import secrets
 from bank_vaults.configure.server import FACTS, Server, facts
 from tests.support.configuring import Applier, configuration_of
-
-ENGINES = """
-secrets:
-  - {path: secret, type: kv, description: General secrets., options: {version: 2},
-     configuration: {config: [{max_versions: 100, cas_required: "false"}]}}
-  - {path: team/passwords, type: kv, options: {version: 1}}
-  - type: pki
-    config: {default_lease_ttl: 168h, max_lease_ttl: 720h}
-    configuration:
-      root/generate:
-        - {name: exported, common_name: vault.example, create_only: true, save_to: secret/data/pki/ca}
-      roles:
-        - {name: default, allowed_domains: "localhost,pod,svc,default", allow_subdomains: true, ttl: 30m}
-        - {name: empty}
-      config:
-        - {name: urls, issuing_certificates: "https://vault:8200/v1/pki/ca",
-           crl_distribution_points: "https://vault:8200/v1/pki/crl"}
-        - {name: crl, expiry: 72h}
-  - type: pki
-    path: intermediate
-    configuration: {intermediate/generate: [{name: internal, common_name: middle.example}]}
-  - type: ssh
-    path: ssh-client-signer
-    configuration:
-      config: [{name: ca, generate_signing_key: "true"}]
-      roles:
-        - {name: my-role, key_type: ca, allow_user_certificates: "true", allowed_users: "*",
-           default_user: ubuntu, ttl: 24h, default_extensions: {permit-pty: ""}}
-  - type: ssh
-    path: ssh-otp
-    configuration: {roles: [{name: otp, key_type: otp, default_user: ubuntu, cidr_list: 10.0.0.0/8}]}
-  - type: rabbitmq
-    configuration:
-      config:
-        - {name: connection, connection_uri: "http://localhost:15672", username: guest, password: guest,
-           verify_connection: false}
-        - {name: lease, ttl: 1m, max_ttl: 2m}
-      roles: [{name: prod, vhosts: '{"/web":{"write":"p.*","read":"p.*"}}'}]
-  - type: transit
-    path: tenant/transit
-    configuration:
-      keys:
-        - {name: autounseal, type: aes256-gcm96, exportable: false, auto_rotate_period: 720h}
-        - {name: limited, type: ed25519, min_decryption_version: 1, deletion_allowed: true}
-      keys/autounseal: [{name: config, min_decryption_version: 1}]
-      cache-config: [{size: 500}]
-  - type: totp
-    configuration:
-      keys:
-        - {name: made, generate: true, issuer: Example, account_name: someone@example.com}
-        - {name: given, key: JBSWY3DPEHPK3PXP, issuer: Example, account_name: other@example.com}
-  - type: database
-    configuration:
-      roles: [{name: app, db_name: main, creation_statements: "CREATE ROLE x", default_ttl: 10m, max_ttl: 1d}]
-      config:
-        - {name: main, plugin_name: postgresql-database-plugin, username: u, password: p, allowed_roles: app,
-           connection_url: "postgresql://{{username}}:{{password}}@127.0.0.1:1/x", verify_connection: false}
-  - type: kubernetes
-    configuration:
-      config: [{kubernetes_host: "https://127.0.0.1:1", service_account_jwt: abc, disable_local_ca_jwt: true}]
-      roles: [{name: r, allowed_kubernetes_namespaces: ["*"], service_account_name: default}]
-"""
+from tests.support.every_type import ENGINES
 
 
 def server_of(applier: Applier) -> Server:

@@ -13,14 +13,7 @@ from bank_vaults.configure.model import Action, Wanted
 from bank_vaults.configure.sections import secrets, startup_secrets
 from bank_vaults.configure.server import FACTS, facts
 from tests.support.configuring import Applier, configuration_of
-
-ENGINES = """
-secrets:
-  - {path: secret, type: kv, options: {version: 2}}
-  - {path: old, type: kv, options: {version: 1}}
-  - {path: limited, type: kv, options: {version: 2}, max_versions: 7}
-  - {type: pki}
-"""
+from tests.support.every_type import KV_ENGINES, KV_SECRETS
 
 
 def no_source(key: SecretKey) -> str:
@@ -30,7 +23,7 @@ def no_source(key: SecretKey) -> str:
 def wanted_of(
     applier: Applier, text: str, source: startup_secrets.SecretSource = no_source
 ) -> tuple[Wanted, ...]:
-    configuration = configuration_of(ENGINES + text)
+    configuration = configuration_of(KV_ENGINES + text)
     server = facts({path: applier.shown(path) for path in FACTS}.__getitem__, {})
     return (*secrets.wanted(configuration, server), *startup_secrets.wanted(configuration, source))
 
@@ -41,28 +34,12 @@ def version(applier: Applier, name: str) -> int:
     return found
 
 
-ALL = """
-startupSecrets:
-  - {type: kv, path: secret/data/accounts/aws, max_versions: 10,
-     data: {data: {ID: id, n: {a: [1, 2.5, true, null]}}}}
-  - {type: kv, path: secret/data/once, data: {data: {a: b}, options: {cas: 0}}}
-  - {type: kv, path: old/x, data: {data: {a: b}}}
-  - {type: kv, path: limited/data/x, data: {data: {a: b}}}
-  - {type: kv, path: limited/data/y, max_versions: 3, data: {data: {a: b}}}
-  - type: kv
-    path: secret/data/cluster
-    data: {secretKeyRef: [{name: account, key: ID}, {name: account, key: KEY}]}
-  - {type: kv, path: old/cluster, data: {secretKeyRef: [{name: account, key: ID}]}}
-"""
-"""Every kind of a kv secret."""
-
-
 def account(key: SecretKey) -> str:
     return {"ID": "the-id", "KEY": "the-key"}[key.key]
 
 
 def test_k7_secrets_are_written_once_and_have_one_version(applier: Applier) -> None:
-    first = applier.apply_twice(wanted_of(applier, ALL, account))
+    first = applier.apply_twice(wanted_of(applier, KV_SECRETS, account))
     assert {change.action for change in first.changes} == {Action.CREATE}
     assert version(applier, "accounts/aws") == 1
     assert applier.call("GET", "secret/metadata/accounts/aws").body["data"]["max_versions"] == 10
@@ -72,20 +49,20 @@ def test_k7_secrets_are_written_once_and_have_one_version(applier: Applier) -> N
     paths = [request.path for request in applier.requests]
     assert paths.index("limited/metadata/x") < paths.index("limited/data/x")
     applier.memory = Memory.empty()
-    assert not applier.plan(wanted_of(applier, ALL, account)).todo
+    assert not applier.plan(wanted_of(applier, KV_SECRETS, account)).todo
 
 
 def test_k23_secrets_of_kubernetes_are_written_to_both_versions_of_kv_as_they_are(applier: Applier) -> None:
-    applier.apply_twice(wanted_of(applier, ALL, account))
+    applier.apply_twice(wanted_of(applier, KV_SECRETS, account))
     assert applier.call("GET", "old/cluster").body["data"] == {"ID": "the-id"}
     shown = applier.call("GET", "secret/data/cluster").body["data"]["data"]
     assert shown == {"ID": "the-id", "KEY": "the-key"}
 
 
 def test_a_secret_that_differs_is_written_once_more(applier: Applier) -> None:
-    applier.apply_twice(wanted_of(applier, ALL, account))
+    applier.apply_twice(wanted_of(applier, KV_SECRETS, account))
     changed = wanted_of(
-        applier, ALL.replace("ID: id", "ID: other").replace("max_versions: 10", "max_versions: 11")
+        applier, KV_SECRETS.replace("ID: id", "ID: other").replace("max_versions: 10", "max_versions: 11")
     )
     (change,) = [
         each for each in applier.plan(changed).todo if each.identity.name == "secret/data/accounts/aws"
@@ -95,7 +72,7 @@ def test_a_secret_that_differs_is_written_once_more(applier: Applier) -> None:
         "secret/data/accounts/aws",
     ]
     assert "other" not in repr(change)
-    limit = wanted_of(applier, ALL.replace("max_versions: 10", "max_versions: 11"), account)
+    limit = wanted_of(applier, KV_SECRETS.replace("max_versions: 10", "max_versions: 11"), account)
     (change,) = applier.plan(limit).todo
     assert (change.action, change.reason) == (Action.UPDATE, "max_versions differs")
     applier.apply_twice(limit)

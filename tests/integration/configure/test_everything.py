@@ -1,0 +1,102 @@
+"""Every section and type that a server carries, in one document: the second run of it writes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.support.binaries import ServerKind
+from tests.support.configured import Place, takes_audit
+from tests.support.discovery import Provider
+from tests.support.every_type import ENGINES, KV_ENGINES, KV_SECRETS, methods, wallet
+from tests.support.faultproxy import FaultProxy
+from tests.support.servers import Server
+
+READER = 'path "secret/{{identity.entity.aliases.__accessor__people.name}}" { capabilities = ["read"] }'
+
+
+@pytest.fixture
+def place(server_kind: ServerKind, tmp_path: Path) -> Iterator[Place]:
+    """A server that takes audit devices by its API, and has a plugin to be registered."""
+    config = f'plugin_directory = "{tmp_path}"\n{takes_audit(server_kind)}'
+    with Server(server_kind, config=config) as server:
+        yield Place(server, tmp_path)
+
+
+@pytest.fixture
+def provider() -> Iterator[Provider]:
+    with Provider() as running:
+        yield running
+
+
+def carried(place: Place, kind: str) -> set[str]:
+    plugins = (place.shown("sys/plugins/catalog") or {})["detailed"]
+    return {plugin["name"] for plugin in plugins if plugin["type"] == kind}
+
+
+def everything(place: Place, provider: Provider, wallet: dict[str, str]) -> dict[str, Any]:
+    """What the server cannot have is left out. Start-up secrets of Kubernetes have tests of their own."""
+    auth = carried(place, "auth") | {"token"}
+    engines = carried(place, "secret")
+    paths = {"secret", "pki"}  # of both lists
+    given = [*yaml.safe_load(ENGINES)["secrets"]]
+    given += [
+        each for each in yaml.safe_load(KV_ENGINES)["secrets"] if each.get("path", each["type"]) not in paths
+    ]
+    secrets = yaml.safe_load(KV_SECRETS)["startupSecrets"]
+    return {
+        "purgeUnmanagedConfig": {"enabled": True, "within": True},
+        "audit": [{"type": "file", "description": "All.", "options": {"file_path": "/dev/null"}}],
+        "plugins": [
+            {"plugin_name": "wallet", "type": kind, **wallet} for kind in ("auth", "database", "secret")
+        ],
+        "auth": [each for each in methods(provider) if each["type"] in auth],
+        "groups": [
+            {"name": "Outer", "type": "external", "policies": ["Reader"], "metadata": {"a": "b"}},
+            {"name": "inner", "type": "internal", "policies": ["reader"]},
+        ],
+        "group-aliases": [{"name": "people", "mountpath": "people", "group": "Outer"}],
+        "policies": [{"name": "Reader", "rules": READER}, {"name": "empty", "rules": ""}],
+        "secrets": [each for each in given if each["type"] in engines],
+        "startupSecrets": [each for each in secrets if "secretKeyRef" not in each["data"]],
+    }
+
+
+def test_everything_is_written_once(place: Place, provider: Provider, tmp_path: Path) -> None:
+    document = everything(place, provider, wallet(tmp_path))
+    place.write(document)
+    environment = {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}
+    with FaultProxy(place.server) as proxy:
+        first = place.once(environment=environment, address=proxy.address)
+        assert first.code == 0, first.log + first.output
+        written = [path for _, path in place.writes(proxy)]
+    # Each section and each of the types has taken part.
+    for element in document["auth"]:
+        path = element.get("path", element["type"])
+        assert [each for each in written if each.startswith(f"auth/{path}/")], element
+    for element in document["secrets"]:
+        assert f"sys/mounts/{element.get('path', element['type'])}" in written
+        for option in element.get("configuration", {}):
+            assert [each for each in written if f"/{option}" in each], option
+    for path in ("sys/audit/", "sys/plugins/catalog/", "identity/group/name/", "identity/group-alias"):
+        assert [each for each in written if each.startswith(path)]
+    assert {"sys/policies/acl/reader", "old/x", "secret/data/accounts/aws"} <= set(written)
+
+    with FaultProxy(place.server) as proxy:
+        second = place.once(environment=environment, address=proxy.address)
+        assert (second.code, place.writes(proxy)) == (0, []), second.log + second.output
+    # Without what is remembered only what no server shows is written again, and nothing is made anew.
+    place.state.unlink()
+    with FaultProxy(place.server) as proxy:
+        third = place.once(environment=environment, address=proxy.address)
+        again = [path for _, path in place.writes(proxy)]
+        assert third.code == 0, third.log + third.output
+        assert len(again) < len(written) / 3
+        assert not [path for path in again if "generate" in path or path.startswith(("sys/", "identity/"))]
+    with FaultProxy(place.server) as proxy:
+        fourth = place.once(environment=environment, address=proxy.address)
+        assert (fourth.code, place.writes(proxy)) == (0, []), fourth.log + fourth.output
