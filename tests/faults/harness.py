@@ -23,6 +23,8 @@ SHARES = tuple(f"vault-unseal-{number}" for number in range(5))
 KEYS = sorted([*SHARES, "vault-root"])
 LOST = "the answer with its keys was lost before it could be stored"
 WANTED = "wanted-by-the-operator"
+NOBODY = "http://127.0.0.1:9"
+"""Nobody answers there, and the kernel gives so low a port to nobody."""
 IMPORTS = {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), *sys.path])}
 """The environment in which a program finds the drivers of these tests."""
 
@@ -57,7 +59,9 @@ def init_process(program: Program) -> int:
 
     def there() -> bool:
         assert not program.ended, program.log()
-        found.extend(child for child in children(program.pid) if os.getsid(child) == child)
+        for child in children(program.pid):
+            with contextlib.suppress(ProcessLookupError):  # another one, that has just ended
+                found.extend([child] if os.getsid(child) == child else [])
         return bool(found)
 
     eventually(there, "the init process is there")

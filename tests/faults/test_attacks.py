@@ -35,7 +35,7 @@ from tests.faults.harness import (
     wait_unsealed,
 )
 from tests.support.binaries import ServerKind
-from tests.support.faultproxy import Delay, FaultProxy, Status
+from tests.support.faultproxy import HOLD, FaultProxy, Status
 from tests.support.program import Program, eventually, run, seal_status, stored
 from tests.support.servers import Server, api, wait_active
 
@@ -187,12 +187,14 @@ def test_node_that_hesitates_before_a_turn_that_another_took_waits_for_that_one(
 ) -> None:
     put_intent(tmp_path, limit=0.1)
     with other, FaultProxy(server) as proxy:
-        proxy.on("PUT", "sys/init", Delay(1.0))
+        proxy.on("PUT", "sys/init", HOLD)
         with HesitatingProgram(f"create {names.journal(1)}", *ONCE, server=other, store=tmp_path) as late:
             late.wait_held()
             with Program("unseal", *ONCE, server=server, address=proxy.address, store=tmp_path) as first:
                 proxy.wait_for("PUT", "sys/init")
                 late.go()
+                late.wait_for(r"node (?!another-node )\S+ \(process \d+\) has begun to initialise")
+                proxy.let_go()
                 assert first.wait().code == 0, first.log()
             assert late.wait().code == 65, late.log()
         assert seal_status(other)["initialized"] is False
@@ -448,10 +450,13 @@ def test_keys_that_were_refused_are_tried_again_when_the_store_holds_others(
 
 def test_nothing_is_begun_after_the_end_was_asked_for(server: Server, tmp_path: Path) -> None:
     with FaultProxy(server) as proxy:
-        proxy.on("GET", "sys/seal-status", Delay(1.0))
+        proxy.on("GET", "sys/seal-status", HOLD)
         with Program("unseal", *INIT, server=server, address=proxy.address, store=tmp_path) as program:
             proxy.wait_for("GET", "sys/seal-status")
-            assert program.stop() == 0
+            program.signal(signal.SIGTERM)
+            program.wait_for("asked to end")
+            proxy.let_go()
+            assert program.wait().code == 0
         assert proxy.count("PUT", "sys/init") == 0
     assert seal_status(server)["initialized"] is False
     assert names_in(tmp_path) == []
@@ -469,6 +474,7 @@ def test_end_that_is_asked_for_with_the_turn_taken_gives_the_turn_back(
     ):
         program.wait_held()
         program.signal(signal.SIGTERM)
+        program.wait_for("asked to end")
         program.go()
         assert program.wait().code == code
         assert proxy.count("PUT", "sys/init") == 0

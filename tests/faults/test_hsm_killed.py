@@ -23,7 +23,7 @@ from tests.faults.harness import (
     wait_unsealed,
 )
 from tests.faults.test_killed import ANSWER_LOST_AT, IN_PARENT, IN_TOKEN_WORK
-from tests.support.faultproxy import Delay, FaultProxy
+from tests.support.faultproxy import HOLD, Delay, FaultProxy
 from tests.support.hsm import HsmPlace
 from tests.support.pkcs11_modules import EVER
 from tests.support.program import eventually
@@ -111,13 +111,15 @@ def test_parent_killed_during_the_call_the_init_process_stores_the_answer_alone(
 def test_a_signal_to_all_processes_during_the_call_loses_nothing(server: Server, hsm: HsmPlace) -> None:
     """As a service manager stops a unit, or as Ctrl-C does: also the workers get it."""
     with FaultProxy(server) as proxy:
-        proxy.on("PUT", "sys/init", Delay(1.0))
+        proxy.on("PUT", "sys/init", HOLD)
         with hsm.program("unseal", *INIT, server=server, address=proxy.address) as program:
             child = init_process(program)
             proxy.wait_for("PUT", "sys/init")
             for number in (signal.SIGTERM, signal.SIGINT):
                 for pid in (program.pid, child, *hsm.faulty.processes()):
                     os.kill(pid, number)
+            program.wait_for("asked to end while an initialisation runs: it is finished first")
+            proxy.let_go()
             assert program.wait().code == 0, program.log()
             assert "the HSM does not answer" not in program.log()
         wait_gone(child)
@@ -129,14 +131,15 @@ def test_a_token_that_fails_when_the_answer_comes_gets_it_as_soon_as_it_works(
     code: str, server: Server, hsm: HsmPlace
 ) -> None:
     with FaultProxy(server) as proxy:
-        proxy.on("PUT", "sys/init", Delay(0.7))
+        proxy.on("PUT", "sys/init", HOLD)
         with hsm.program("unseal", *INIT, server=server, address=proxy.address) as program:
             proxy.wait_for("PUT", "sys/init")
             hsm.faulty.plan(f"C_CreateObject 1 {EVER} {code}", f"C_OpenSession 1 {EVER} {code}")
+            proxy.let_go()
             program.wait_for("the key store does not take its keys yet", times=2)
             hsm.faulty.plan()
             wait_unsealed(server)
-            eventually(lambda: sorted(hsm.stored()) == KEYS, "every key is stored")
+            hsm.wait_for(KEYS)
             assert program.stop() == 0
         assert proxy.count("PUT", "sys/init") == 1
     _finished(hsm, *INIT, server=server)

@@ -7,13 +7,12 @@ from pathlib import Path
 import pytest
 
 from bank_vaults.domain.exitcodes import ExitCode
-from tests.faults.harness import wait_unsealed
+from tests.faults.harness import NOBODY, wait_unsealed
 from tests.support.hsm import LABEL, HsmPlace
 from tests.support.program import Finished, Program, eventually
 from tests.support.servers import Server
 
-NOBODY = "http://127.0.0.1:9"
-"""No server is asked before the token: none is needed to see that the PIN is wrong."""
+# No server is asked before the token: NOBODY is one to see that the PIN is wrong.
 
 WRONG = "banana"
 NOT_WRITABLE = Path("/proc")
@@ -89,7 +88,7 @@ def test_each_wrong_pin_costs_one_login(stick: HsmPlace) -> None:
 def test_a_login_that_nobody_saw_the_end_of_is_not_made_again(what: str, stick: HsmPlace) -> None:
     """Killed by hand while it hangs: then the token was not reached, and the next start may try."""
     before = _logins(stick)
-    stick.faulty.plan(f"C_Login {before + 1} {before + 1} {what}")
+    stick.faulty.plan_next("C_Login", what)
     with _start(stick) as program:
         if what == "sleep":
             eventually(lambda: _logins(stick) == before + 1, "it hangs")

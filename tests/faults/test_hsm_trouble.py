@@ -9,7 +9,6 @@ from bank_vaults.domain.exitcodes import ExitCode
 from tests.faults.harness import KEYS, assert_keys_open, wait_unsealed
 from tests.support.hsm import HsmPlace
 from tests.support.pkcs11_modules import EVER
-from tests.support.program import eventually
 from tests.support.servers import Server, api, wait_active
 
 INIT = ("--init", "--unseal-period=1s")
@@ -82,8 +81,7 @@ def test_a_single_failure_during_an_unseal_is_overcome_at_once(
     root = _initialised(hsm, server)
     with hsm.program("unseal", *INIT, server=server) as program:
         program.wait_for("vault is already initialized")
-        number = hsm.faulty.count(function) + 1
-        hsm.faulty.plan(f"{function} {number} {number} 0x32")
+        hsm.faulty.plan_next(function, "0x32")
         _seal(server, root)
         wait_unsealed(server)
         program.wait_for("the HSM does not answer as it should")
@@ -99,7 +97,7 @@ def test_a_start_without_the_token_waits_for_it(server: Server, hsm: HsmPlace) -
         program.wait_for("error initializing vault|cannot read|can't find HSM slot")
         hsm.faulty.plan()
         wait_unsealed(server)
-        eventually(lambda: sorted(hsm.stored()) == KEYS, "every key is stored")
+        hsm.wait_for(KEYS)
         assert program.stop() == 0
 
 

@@ -28,7 +28,7 @@ from tests.faults.harness import (
     wait_unsealed,
 )
 from tests.support.binaries import ServerKind
-from tests.support.faultproxy import Delay, FaultProxy
+from tests.support.faultproxy import HOLD, FaultProxy
 from tests.support.program import Program, run, seal_status, stored
 from tests.support.servers import RaftCluster, Server, api, unseal, wait_active
 
@@ -145,10 +145,11 @@ def test_init_process_killed_during_the_call_the_same_process_starts_anew_on_emp
     server: Server, tmp_path: Path
 ) -> None:
     with FaultProxy(server) as proxy:
-        proxy.on("PUT", "sys/init", Delay(0.5))
+        proxy.on("PUT", "sys/init", HOLD)
         with Program("unseal", *INIT, server=server, address=proxy.address, store=tmp_path) as program:
             proxy.wait_for("PUT", "sys/init")
             os.kill(init_process(program), signal.SIGKILL)
+            proxy.let_go()
             program.wait_for(LOST)
             pid = program.pid
             server.restart()
@@ -179,7 +180,7 @@ def test_parent_killed_during_the_call_the_init_process_stores_the_answer_alone(
 ) -> None:
     """The next start waits for it and does not initialise a second time."""
     with Server(server_kind) as server, FaultProxy(server) as proxy:
-        proxy.on("PUT", "sys/init", Delay(1.5))
+        proxy.on("PUT", "sys/init", HOLD)
         with Program("unseal", *INIT, server=server, address=proxy.address, store=tmp_path) as first:
             child = init_process(first)
             proxy.wait_for("PUT", "sys/init")
@@ -190,6 +191,7 @@ def test_parent_killed_during_the_call_the_init_process_stores_the_answer_alone(
             "unseal", "--once", *INIT, server=server, address=proxy.address, store=tmp_path
         ) as second:
             second.wait_for("has begun to initialise")
+            proxy.let_go()
             assert second.wait().code == 0, second.log()
         wait_gone(child)
         assert proxy.count("PUT", "sys/init") == 1
@@ -200,12 +202,13 @@ def test_parent_killed_while_the_server_hangs_in_the_call_nothing_is_lost(
     server: Server, tmp_path: Path
 ) -> None:
     with FaultProxy(server) as proxy:
-        proxy.on("PUT", "sys/init", Delay(0.3))
+        proxy.on("PUT", "sys/init", HOLD)
         with Program("unseal", *INIT, server=server, address=proxy.address, store=tmp_path) as first:
             child = init_process(first)
             proxy.wait_for("PUT", "sys/init")
             server.pause()
             first.kill()
+        proxy.let_go()
         time.sleep(0.5)  # the request meets a server that stands still
         server.resume()
         wait_gone(child)

@@ -23,6 +23,7 @@ from tests.support.faultproxy import (
     CUT,
     DROP_ANSWER,
     GARBAGE,
+    HOLD,
     HTML,
     TRUNCATE,
     Delay,
@@ -172,6 +173,7 @@ def test_fault_of_one_share_alone_ends_unsealed(
         proxy.on("PUT", "sys/unseal", FAULTS[fault], nth=share)
         with Program("unseal", *INIT, server=server, address=proxy.address, store=tmp_path) as program:
             wait_unsealed(server)
+            wait_finished(tmp_path)
             assert program.stop() == 0
         assert proxy.count("PUT", "sys/init") == 1
     assert_every_key_is_safe(server, tmp_path)
@@ -182,17 +184,18 @@ def test_server_killed_before_any_call_of_an_initialisation_and_back_again(
     passage: int, file_kind: ServerKind, tmp_path: Path
 ) -> None:
     """Calls in order: status, init, status, three shares, status, lookup, create, revoke."""
-    died = threading.Event()
+    dies, died = threading.Event(), threading.Event()
     count = 0
 
     def hook(method: str, path: str) -> None:
         nonlocal count
-        if died.is_set() or path == "sys/leader":  # for metrics only, every few seconds
+        if dies.is_set() or path == "sys/leader":  # for metrics only, every few seconds
             return
         count += 1
         if count == passage:
-            died.set()
+            dies.set()
             server.kill()
+            died.set()
 
     with Server(file_kind, storage="file") as server, HookedProxy(server, hook) as proxy:
         with Program(
@@ -223,10 +226,11 @@ def test_server_killed_during_the_init_call_recovers_or_says_that_the_answer_is_
 
 def test_server_that_hangs_in_the_init_call_is_waited_for(server: Server, tmp_path: Path) -> None:
     with FaultProxy(server) as proxy:
-        proxy.on("PUT", "sys/init", Delay(0.2))
+        proxy.on("PUT", "sys/init", HOLD)
         with Program("unseal", *INIT, server=server, address=proxy.address, store=tmp_path) as program:
             proxy.wait_for("PUT", "sys/init")
             server.pause()
+            proxy.let_go()
             program.wait_for("still waiting for sys/init")
             server.resume()
             wait_unsealed(server)

@@ -179,7 +179,8 @@ def test_disk_really_full_at_any_moment_of_the_initialisation(
     ballast = fill(small_disk, pages)
     with Program("unseal", *INIT, server=server, store=small_disk) as program:
         program.wait_for("No space left on device")
-        assert not any(value == b"" for value in stored(small_disk).values())
+        empty = [name for name, value in stored(small_disk).items() if value == b""]
+        assert not [name for name in empty if not name.startswith(".bank-vaults-")]  # being written just now
         ballast.unlink()
         wait_unsealed(server)
         wait_finished(small_disk)

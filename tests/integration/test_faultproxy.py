@@ -15,6 +15,7 @@ from tests.support.faultproxy import (
     DROP_ANSWER,
     GARBAGE,
     HANG,
+    HOLD,
     HTML,
     TRUNCATE,
     Delay,
@@ -127,6 +128,16 @@ def test_a_client_may_give_up_on_a_request_that_hangs(proxy: FaultProxy) -> None
 
 def test_a_delayed_request_is_answered(proxy: FaultProxy) -> None:
     proxy.on("GET", "sys/init", Delay(0.01))
+    with client(proxy) as connection:
+        assert call(connection, "GET", "sys/init")[0] == 200
+
+
+def test_a_held_request_is_answered_when_it_may_go(proxy: FaultProxy) -> None:
+    proxy.on("GET", "sys/init", HOLD)
+    with client(proxy, timeout=0.1) as connection, pytest.raises(TimeoutError):
+        call(connection, "GET", "sys/init")
+    proxy.on("GET", "sys/init", HOLD)
+    proxy.let_go()
     with client(proxy) as connection:
         assert call(connection, "GET", "sys/init")[0] == 200
 

@@ -20,6 +20,7 @@ import socket
 import threading
 import time
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -51,6 +52,8 @@ class _Named:
     name: str
 
 
+HOLD: Final = _Named("hold")
+"""Keep the request until ``let_go``, then forward."""
 HANG: Final = _Named("hang")
 """Take the request, forward nothing, never answer (until the client leaves or ``release``)."""
 CUT: Final = _Named("cut")
@@ -77,14 +80,19 @@ class _Rule:
 
 
 class FaultProxy:
-    """Use it as a context manager. Paths are those after ``/v1/``, without the query."""
+    """Use it as a context manager. Paths are those after ``/v1/``, without the query.
 
-    def __init__(self, server: Server) -> None:
+    ``headers`` are added to each request that is forwarded.
+    """
+
+    def __init__(self, server: Server, *, headers: Mapping[str, str] | None = None) -> None:
         if server.tls != "off":
             raise ValueError("the proxy speaks plain HTTP only")
+        self.headers = dict(headers or {})
         self.upstream_port = server.port
         self.closing = threading.Event()
         self.released = threading.Event()
+        self.going = threading.Event()
         self._changed = threading.Condition()
         self._rules: list[_Rule] = []
         self._requests: deque[tuple[str, str]] = deque(maxlen=_REMEMBERED)
@@ -114,6 +122,10 @@ class FaultProxy:
     def release(self) -> None:
         """End all requests that hang, now and later, by closing their connections."""
         self.released.set()
+
+    def let_go(self) -> None:
+        """Forward all requests that are held, now and later."""
+        self.going.set()
 
     def cut_all(self) -> None:
         """Close every connection that is open now, idle or not."""
@@ -148,6 +160,7 @@ class FaultProxy:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.closing.set()
+        self.let_go()
         self._http.shutdown()
         self._thread.join()
         self.cut_all()
@@ -242,6 +255,9 @@ class _Handler(BaseHTTPRequestHandler):
             case Delay(seconds):
                 self.proxy.closing.wait(seconds)
                 self._forward(body)
+            case _ if fault is HOLD:
+                self.proxy.going.wait(_HANG_LIMIT)
+                self._forward(body)
             case _ if fault is HTML:
                 self._answer(200, "text/html", b"<html><body>Please log in</body></html>")
             case _ if fault is GARBAGE:
@@ -258,6 +274,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _forward(self, body: bytes, *, drop: bool = False, truncate: bool = False) -> None:
         headers = {name: value for name, value in self.headers.items() if name.lower() != "host"}
+        headers |= self.proxy.headers
         try:
             self.upstream.request(self.command, self.path, body or None, headers)
             response = self.upstream.getresponse()

@@ -9,7 +9,7 @@ assert sorted(place.values()) == KEYS
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from bank_vaults.hsm.token import Access
 from bank_vaults.keystores.hsm import BlobFormat, OnToken, Sealed
 from bank_vaults.keystores.hsm_token import StoredMemory
 from tests.support.pkcs11_modules import FaultyModule
-from tests.support.program import Finished, Program
+from tests.support.program import Finished, Program, eventually
 from tests.support.servers import Server
 from tests.support.softhsm import PIN, SoftHsm
 
@@ -103,8 +103,20 @@ class HsmPlace:
         finally:
             client.close()
 
+    def wait_for(self, names: Sequence[str]) -> None:
+        """Wait until exactly these values are on the token, whoever writes and deletes them meanwhile."""
+
+        def there() -> bool:
+            with self.client() as client:
+                return sorted(client.labels()) == sorted(names)
+
+        eventually(there, f"the token holds {names} and nothing else")
+
     def stored(self) -> dict[str, bytes]:
-        """What stands on the token, as it is: label to value. No label stands there twice."""
+        """What stands on the token, as it is: label to value. No label stands there twice.
+
+        Not while somebody writes: a value can be gone between the look for its label and that for it.
+        """
         with self.client() as client:
             labels = client.labels()
             assert len(set(labels)) == len(labels), labels

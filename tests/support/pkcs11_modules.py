@@ -57,6 +57,13 @@ class FaultyModule:
         unfinished.write_text("".join(f"{line}\n" for line in lines))
         os.replace(unfinished, self._plan)
 
+    def plan_next(self, function: str, what: str) -> None:
+        """The next call of a function misbehaves, and only that, whoever is calling at this moment."""
+        with self._calls.open("a") as calls:
+            fcntl.flock(calls, fcntl.LOCK_EX)
+            number = self.count(function) + 1
+            self.plan(f"{function} {number} {number} {what}")
+
     def calls(self) -> tuple[tuple[str, int], ...]:
         """Function and process id of each call so far, of all processes."""
         if not self._calls.exists():

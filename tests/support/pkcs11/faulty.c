@@ -69,47 +69,44 @@ static void fail(const char *what)
     _exit(99);
 }
 
-/* Writes the call down; its number among the calls of all processes, from 1, if it is asked for. */
-static int written_down(const char *name, int counted)
+/* How often a function was called, by what is written down. */
+static int counted(FILE *calls, const char *name)
 {
-    const char *path = getenv("PKCS11_CALLS");
-    char line[80], other[80];
+    char other[80];
     int number = 0, pid;
-    FILE *file = fopen(path ? path : "", "a+");
-    if (!file)
-        fail("PKCS11_CALLS");
-    if (flock(fileno(file), LOCK_EX))
-        fail("flock");
-    snprintf(line, sizeof line, "%s %d\n", name, (int)getpid());
-    fputs(line, file);
-    fflush(file);
-    rewind(file);
-    while (counted && fscanf(file, "%79s %d", other, &pid) == 2)
+    rewind(calls);
+    while (fscanf(calls, "%79s %d", other, &pid) == 2)
         number += !strcmp(other, name);
-    fclose(file);
     return number;
 }
 
-/* What this call is to do; empty for nothing but its work. */
+/* Writes the call down and finds what it is to do; empty for nothing but its work. The file of the calls is
+ * locked all the while: a plan that is made with that lock is made between two calls. */
 static void planned(const char *name, char what[64])
 {
-    const char *path = getenv("PKCS11_PLAN");
-    FILE *file = path ? fopen(path, "r") : NULL;
+    const char *path = getenv("PKCS11_CALLS"), *plan = getenv("PKCS11_PLAN");
+    FILE *calls = fopen(path ? path : "", "a+"), *file;
     char function[64], order[64];
     int number = -1, first, last;
+    if (!calls)
+        fail("PKCS11_CALLS");
+    if (flock(fileno(calls), LOCK_EX))
+        fail("flock");
+    fprintf(calls, "%s %d\n", name, (int)getpid());
+    fflush(calls);
     what[0] = 0;
+    file = plan ? fopen(plan, "r") : NULL;
     while (file && fscanf(file, "%63s %d %d %63s", function, &first, &last, order) == 4) {
         if (strcmp(function, name))
             continue;
         if (number < 0)
-            number = written_down(name, 1);
+            number = counted(calls, name);
         if (first <= number && number <= last)
             strcpy(what, order);
     }
-    if (number < 0)
-        written_down(name, 0);
     if (file)
         fclose(file);
+    fclose(calls);
 }
 
 /* Does it; a return code, or 0 where the call goes on. */
