@@ -25,7 +25,7 @@ from bank_vaults.hsm.binding import ModuleInfo, SlotInfo, TokenInfo
 from bank_vaults.hsm.ck import KeyType, SlotFlag, TokenFlag
 from bank_vaults.hsm.initialise import Order
 from bank_vaults.hsm.pin import PinMemory, PinMemoryError, PinRefusedError, Refusal
-from bank_vaults.hsm.selection import Candidate, plain_label
+from bank_vaults.hsm.selection import Candidate, Choice, chosen_by, plain_label
 from bank_vaults.hsm.survey import Survey
 from bank_vaults.hsm.token import Access, Memory
 from bank_vaults.hsm.wire import Channel, Message, WireError
@@ -123,10 +123,9 @@ class BoundToken(NamedTuple):
     """A token that is logged in to."""
 
     module: ModuleInfo
-    candidate: Candidate
+    choice: Choice
     key: Key
     generated: bool
-    warning: str | None
 
 
 class TokenClient:
@@ -152,10 +151,15 @@ class TokenClient:
         """The token for people: its label and serial number once it was seen, else what is looked for."""
         bound = self._last
         if bound is not None:
-            token = bound.candidate.token
+            token = bound.choice.candidate.token
             return f"token {plain_label(token.label)!r}, serial {token.serial}, key {bound.key.label!r}"
         wanted = {name: value for name, value in self._access.criteria._asdict().items() if value}
         return f"token with {wanted} through {self._module}"
+
+    @property
+    def chosen_by(self) -> str:
+        """By what the token is chosen, for people."""
+        return chosen_by(self._access.criteria)
 
     @property
     def stale(self) -> bool:
@@ -319,7 +323,7 @@ class TokenClient:
         if self._last is not None and self._last.key.fingerprint != bound.key.fingerprint:
             self._end()
             raise TokenUnusableError(
-                f"another token or key than before: serial {bound.candidate.token.serial} has the key "
+                f"another token or key than before: serial {bound.choice.candidate.token.serial} has the key "
                 f"{bound.key.fingerprint.hex()[:16]}, this process works with the key "
                 f"{self._last.key.fingerprint.hex()[:16]}. Plug in the first token or a clone of it"
             )
@@ -460,12 +464,12 @@ def _candidate(found: Any) -> Candidate:  # JSON
 
 
 def _bound_token(answer: Message) -> BoundToken:
+    candidate, slots, warning = answer["choice"]
     key = dict(answer["key"])
     key["type"] = KeyType[key["type"]]
     return BoundToken(
         module=ModuleInfo(*answer["module"]),
-        candidate=_candidate(answer["candidate"]),
+        choice=Choice(_candidate(candidate), tuple(slots), warning),
         key=Key(**key),
         generated=answer["generated"],
-        warning=answer["warning"],
     )

@@ -45,9 +45,10 @@ class TokenCriteria(NamedTuple):
 
 
 class Choice(NamedTuple):
-    """The token, and what the operator should be warned of."""
+    """The token, all slots with a token, and what the operator should be warned of."""
 
     candidate: Candidate
+    slots: tuple[int, ...]
     warning: str | None = None
 
 
@@ -104,7 +105,7 @@ def choose_token(candidates: Sequence[Candidate], criteria: TokenCriteria) -> Ch
     if criteria.slot is not None and not any(criteria[: TokenCriteria._fields.index("slot")]):
         return _by_slot(candidates, criteria.slot)
     if len(fitting) == 1:
-        return Choice(fitting[0])
+        return Choice(fitting[0], _slots(candidates))
     words = _words(criteria)
     if not fitting:
         raise SelectionError(
@@ -114,6 +115,11 @@ def choose_token(candidates: Sequence[Candidate], criteria: TokenCriteria) -> Ch
         f"{len(fitting)} tokens with {words}: name one by --hsm-serial or --hsm-uri; {_listed(fitting)}",
         several=True,
     )
+
+
+def chosen_by(criteria: TokenCriteria) -> str:
+    """By what a token is chosen, for people."""
+    return " and ".join(name for name, value in _named(criteria) if value) or "slot id"
 
 
 def another_library(module: ModuleInfo, criteria: TokenCriteria) -> str:
@@ -143,7 +149,11 @@ def _by_slot(candidates: Sequence[Candidate], slot: int) -> Choice:
             f"the token is chosen by slot {slot} alone, and there are {len(candidates)} tokens: slot numbers "
             "follow the order of plugging in. Name the token by --hsm-serial, --hsm-token-label or --hsm-uri"
         )
-    return Choice(in_slot[0], warning)
+    return Choice(in_slot[0], _slots(candidates), warning)
+
+
+def _slots(candidates: Sequence[Candidate]) -> tuple[int, ...]:
+    return tuple(candidate.slot for candidate in candidates)
 
 
 def _fits(candidate: Candidate, criteria: TokenCriteria) -> bool:
@@ -163,7 +173,11 @@ def _fits(candidate: Candidate, criteria: TokenCriteria) -> bool:
 
 
 def _words(criteria: TokenCriteria) -> str:
-    named = (
+    return " and ".join(f"{name} {value!r}" for name, value in _named(criteria) if value)
+
+
+def _named(criteria: TokenCriteria) -> tuple[tuple[str, str | None], ...]:
+    return (
         ("serial", criteria.serial),
         ("label", criteria.label),
         ("manufacturer", criteria.manufacturer),
@@ -172,7 +186,6 @@ def _words(criteria: TokenCriteria) -> str:
         ("slot manufacturer", criteria.slot_manufacturer),
         ("slot", str(criteria.slot) if criteria.slot_too else None),
     )
-    return " and ".join(f"{name} {value!r}" for name, value in named if value)
 
 
 def _listed(candidates: Sequence[Candidate]) -> str:

@@ -126,10 +126,9 @@ class Bound(NamedTuple):
     """A token that is logged in to."""
 
     module: ModuleInfo
-    candidate: Candidate
+    choice: Choice
     key: PublicHalf
     generated: bool
-    warning: str | None
 
 
 class DataObject(NamedTuple):
@@ -189,9 +188,7 @@ class Token:
         if pair is None:
             pair = self._generate(access)
         self._pair = pair
-        return Bound(
-            self._module.info(), choice.candidate, self._public_half(pair), generated, choice.warning
-        )
+        return Bound(self._module.info(), choice, self._public_half(pair), generated)
 
     def release(self) -> None:
         """Close every session, which also logs out."""

@@ -10,7 +10,7 @@ request  members                                       answer
 ======== ============================================= =================================
 look                                                   module, candidates
 survey   access, or None: without a login              module, uses_pcscd, slots
-bind     access; fresh: initialise the module anew     module, candidate, key, …
+bind     access; fresh: initialise the module anew     module, choice, key, …
 labels                                                 labels
 values   label                                         values
 create   label, value                                  created
@@ -371,7 +371,7 @@ def _access(message: Message) -> Access:
 def _bound(bound: Bound, public: cipher.PublicKey) -> dict[str, Any]:
     return {
         "module": bound.module,
-        "candidate": bound.candidate,
+        "choice": bound.choice,
         "key": {
             "label": bound.key.label,
             "id": bound.key.id,
@@ -380,7 +380,6 @@ def _bound(bound: Bound, public: cipher.PublicKey) -> dict[str, Any]:
             "fingerprint": cipher.fingerprint(public),
         },
         "generated": bound.generated,
-        "warning": bound.warning,
     }
 
 

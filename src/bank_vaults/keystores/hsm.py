@@ -169,10 +169,20 @@ class Sealed:
         return self._origins.get(name, "")
 
     def put(self, name: str, value: bytes) -> None:
-        """Seal as newer than what is there, then put."""
+        """Seal as newer than what is there, see that the token opens it, and only then put.
+
+        Costs no operation of the token for an envelope, whose data key is at hand.
+        """
         older = self._versions(name) if isinstance(self._inner, OnToken) else ()
         newest = max(map(envelope.replaced, older), default=-1)
-        self._inner.put(name, self._sealed(name, value, newest + 1))
+        stored = self._sealed(name, value, newest + 1)
+        with _translated(f"open {name!r}"):
+            opened = self._client.open(name, stored)
+        if opened != value:
+            raise StoreError(
+                f"the token does not open what was sealed to it as {name!r}: nothing was replaced"
+            )
+        self._inner.put(name, stored)
 
     def create(self, name: str, value: bytes) -> None:
         """Seal, then create."""
@@ -285,19 +295,21 @@ def _shared_client(pid: int, settings: Settings) -> TokenClient:  # noqa: ARG001
         except TokenError as error:
             log.warning("the HSM is not ready, it is waited for", extra={"fields": {"error": str(error)}})
             return client
-    _announce(bound)
+    _announce(bound, client.chosen_by)
     return client
 
 
-def _announce(bound: BoundToken) -> None:
+def _announce(bound: BoundToken, chosen_by: str) -> None:
     """What users of Go Bank-Vaults know from its start."""
-    module, (slot, slot_info, token) = bound.module, bound.candidate
+    module, ((slot, slot_info, token), slots, warning) = bound.module, bound.choice
     log.info("HSM Information", extra={"fields": module._asdict()})
-    log.info("HSM slot", extra={"fields": {"slot": slot, "description": slot_info.description}})
+    log.info("HSM slots with a token", extra={"fields": {"slots": ", ".join(map(str, slots))}})
+    place = {"slot": slot, "description": slot_info.description}
+    log.info(f"HSM slot found by {chosen_by}", extra={"fields": place})
     fields = {"label": token.label, "serial": token.serial, "model": token.model, "firmware": token.firmware}
     log.info("HSM token", extra={"fields": fields})
-    if bound.warning:
-        log.warning(bound.warning)
+    if warning:
+        log.warning(warning)
     found = "generated a key pair" if bound.generated else "found objects"
     log.info(
         f"{found} with label {bound.key.label!r} in HSM",

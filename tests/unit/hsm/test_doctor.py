@@ -15,7 +15,7 @@ from bank_vaults.hsm.client import BoundToken, Key, TokenError, TokenUnusableErr
 from bank_vaults.hsm.doctor import Finding, Layer, Verdict
 from bank_vaults.hsm.inventory import Format, Item, Role
 from bank_vaults.hsm.pin import PinMemory, PinMemoryError, PinRefusedError, SaltedHash, remember_refused
-from bank_vaults.hsm.selection import Candidate, TokenCriteria
+from bank_vaults.hsm.selection import Candidate, Choice, TokenCriteria
 from bank_vaults.hsm.survey import Kind, ObjectView, SlotView, Survey
 from bank_vaults.hsm.token import Access
 
@@ -25,7 +25,7 @@ FLAGS = TokenFlag.TOKEN_INITIALIZED | TokenFlag.USER_PIN_INITIALIZED
 TOKEN = TokenInfo("bank-vaults (UserPIN)", "www.CardContact.de", "emulated", "DENK01", FLAGS, 6, 15, "3.5")
 SLOT = SlotView(0, READER, TOKEN, (Mechanism.RSA_PKCS_OAEP,))
 KEY = Key("bank-vaults", b"\1", KeyType.RSA, 2048, b"k" * 32)
-BOUND = BoundToken(MODULE, Candidate(0, READER, TOKEN), KEY, False, None)
+BOUND = BoundToken(MODULE, Choice(Candidate(0, READER, TOKEN), (0,)), KEY, False)
 ACCESS = Access(TokenCriteria(serial="DENK01"), "bank-vaults", None, Secret("banzai"), may_generate=False)
 
 

@@ -25,7 +25,7 @@ from bank_vaults.hsm.client import (
 )
 from bank_vaults.hsm.pin import PinRefusedError as RefusedByGuardError
 from bank_vaults.hsm.pin import Refusal
-from bank_vaults.hsm.selection import Candidate
+from bank_vaults.hsm.selection import Candidate, Choice
 from bank_vaults.keystores.base import (
     AlreadyExistsError,
     DamagedValueError,
@@ -227,6 +227,20 @@ def test_each_replacement_is_newer_than_all_before_also_after_one_that_was_cut_s
         token.objects = [(names.ROOT, value) for value in left[-2:]]  # the older one was not destroyed
         assert store.get(names.ROOT) == b"value %d" % count
     assert [envelope.replaced(stored) for stored in left] == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("blobs", BlobFormat)
+def test_what_the_token_does_not_open_replaces_nothing(
+    blobs: BlobFormat, token: FakeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = _sealed(token, blobs)
+    store.put(names.ROOT, b"old")
+    monkeypatch.setattr(token, "open", lambda name, stored: b"another")
+    with pytest.raises(StoreError, match="does not open what was sealed to it as 'vault-root'"):
+        store.put(names.ROOT, b"new")
+    monkeypatch.undo()
+    assert store.get(names.ROOT) == b"old"
+    assert len(token.objects) == 1
 
 
 def test_a_newest_value_that_is_damaged_gives_way_to_the_one_before(
@@ -441,18 +455,20 @@ def test_the_start_says_which_token_and_key_it_is_and_what_to_be_warned_of(
     info = TokenInfo("t   ", "maker", "model", "DENK01", TokenFlag(0), 6, 15, "3.5")
     bound = BoundToken(
         ModuleInfo("2.40", manufacturer, "module", "0.23"),
-        Candidate(4, SlotInfo("reader", "maker", SlotFlag(0)), info),
+        Choice(Candidate(4, SlotInfo("reader", "maker", SlotFlag(0)), info), (0, 4), "chosen by slot alone"),
         Key("bank-vaults", b"\1", KeyType.RSA, 2048, bytes(32)),
         generated,
-        "chosen by slot alone",
     )
     caplog.set_level(logging.INFO)
-    _announce(bound)
+    _announce(bound, "slot id")
     found = "generated a key pair" if generated else "found objects"
     in_software = "extracting public key and doing encryption on the computer"
     told = [record.message for record in caplog.records]
-    assert told[:4] == ["HSM Information", "HSM slot", "HSM token", "chosen by slot alone"]
-    assert told[4] == f"{found} with label 'bank-vaults' in HSM"
+    assert told[:3] == ["HSM Information", "HSM slots with a token", "HSM slot found by slot id"]
+    assert told[3:5] == ["HSM token", "chosen by slot alone"]
+    assert told[5] == f"{found} with label 'bank-vaults' in HSM"
+    assert told[-1] == "no storage backend specified for HSM, using on device storage"
     assert any(in_software in line for line in told) is (manufacturer == "OpenSC Project")
-    assert vars(caplog.records[2])["fields"]["serial"] == "DENK01"
-    assert caplog.records[3].levelno == logging.WARNING
+    assert vars(caplog.records[1])["fields"] == {"slots": "0, 4"}
+    assert vars(caplog.records[3])["fields"]["serial"] == "DENK01"
+    assert caplog.records[4].levelno == logging.WARNING

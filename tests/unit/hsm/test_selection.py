@@ -15,6 +15,7 @@ from bank_vaults.hsm.selection import (
     another_library,
     choose_key,
     choose_token,
+    chosen_by,
     plain_label,
     same_label,
 )
@@ -105,9 +106,22 @@ def test_the_library_of_a_uri_is_that_of_the_module(criteria: dict[str, str], wo
     assert another_library(ModuleInfo("2.20", "OpenSC Project", "smartcards", "0.23"), wanted) == words
 
 
+@pytest.mark.parametrize(
+    ("criteria", "words"),
+    [
+        (TokenCriteria(slot=4), "slot id"),
+        (TokenCriteria(label="mail", slot=4), "label"),
+        (TokenCriteria(serial="DENK0100001", slot=4, slot_too=True), "serial and slot"),
+    ],
+)
+def test_it_is_told_by_what_a_token_is_chosen(criteria: TokenCriteria, words: str) -> None:
+    assert chosen_by(criteria) == words
+
+
 def test_a_slot_alone_is_taken_with_a_warning_where_there_are_several_tokens() -> None:
     choice = choose_token(_ALL, TokenCriteria(slot=4))
     assert choice.candidate is _SECOND
+    assert choice.slots == tuple(candidate.slot for candidate in _ALL)
     assert "3 tokens" in str(choice.warning)
     assert choose_token((_FIRST,), TokenCriteria(slot=0)).warning is None
 

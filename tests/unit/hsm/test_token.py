@@ -114,7 +114,7 @@ def test_an_unreadable_slot_does_not_hide_the_others() -> None:
     stick.add_pair(rsa_key())
     place = Place(FakeToken("other", "1"), stick, None)
     place.module.fail("C_GetTokenInfo", "CKR_TOKEN_NOT_RECOGNIZED")
-    assert place.token.bind(ACCESS).candidate.slot == 1
+    assert place.token.bind(ACCESS).choice.candidate.slot == 1
     place.module.fail("C_GetSlotInfo", None, "CKR_GENERAL_ERROR")
     assert [found.slot for found in place.token.candidates()] == [0]
 
@@ -129,7 +129,7 @@ def test_what_was_chosen_with_a_doubt_is_warned_of() -> None:
     stick = FakeToken()
     stick.add_pair(rsa_key())
     place = Place(stick, FakeToken("other", "1"))
-    warning = place.token.bind(ACCESS._replace(criteria=TokenCriteria(slot=0))).warning
+    warning = place.token.bind(ACCESS._replace(criteria=TokenCriteria(slot=0))).choice.warning
     assert warning is not None
     assert "chosen by slot 0 alone" in warning
 

@@ -132,7 +132,7 @@ def test_a_look_needs_no_login(supervisor: Supervisor) -> None:
 
 def test_a_bind_tells_the_token_and_its_key(supervisor: Supervisor) -> None:
     answer = supervisor.bind()
-    assert answer["candidate"][2][3] == supervisor.stick.serial
+    assert answer["choice"][0][2][3] == supervisor.stick.serial
     assert answer["key"] == {
         "label": "bank-vaults",
         "id": b"\1",
@@ -140,7 +140,7 @@ def test_a_bind_tells_the_token_and_its_key(supervisor: Supervisor) -> None:
         "size": 2048,
         "fingerprint": cipher.fingerprint(rsa_key().public_key()),
     }
-    assert (answer["generated"], answer["warning"]) == (False, None)
+    assert (answer["generated"], answer["choice"][2]) == (False, None)
 
 
 def test_the_memory_of_refused_pins_is_asked_and_told(supervisor: Supervisor) -> None:
