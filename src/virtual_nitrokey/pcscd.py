@@ -24,7 +24,8 @@ MOST_READERS = 8
 """pcscd has room for 16 (PCSCLITE_MAX_READERS_CONTEXTS), and each of vpcd takes two."""
 SEEN_BY_OPENSC = 2
 """The PKCS#11 module of OpenSC takes notice of four readers and no more: it has 16 slots and keeps four for
-each reader, unless its configuration says otherwise (``max_virtual_slots`` in opensc.conf).
+each reader, unless its configuration says otherwise (opensc.conf(5)). The environment of more sticks names
+one that does.
 """
 
 Layer = Literal["installation", "directory", "namespaces", "pcscd"]
@@ -33,6 +34,7 @@ _DRIVERS = tuple(
     Path(library, "pcsc/drivers/serial/libifdvpcd.so")
     for library in ("/usr/lib", "/usr/lib64", "/usr/local/lib")
 )
+_ENOUGH_SLOTS = "app opensc-pkcs11 { pkcs11 { max_virtual_slots = 64; } }\n"
 _FIRST_PORT, _PORT_STEP = 0x8C7B, 0x10  # vpcd's usual one; a reader takes its own and the next
 _START_LIMIT = 15.0  # seconds; a little more than the sandbox itself waits
 _STOP_LIMIT = 5.0
@@ -92,16 +94,11 @@ def configuration(readers: Sequence[Reader]) -> str:
 class Pcscd:
     """One pcscd with its socket in ``directory``, which is made if need be. Use it as a context manager.
 
-    Its readers are fixed from the start: pcscd reads its configuration once. Any thread may call it.
-    ValueError for no readers, more than MOST_READERS, or two of one name.
+    Any thread may call it. ValueError for no readers, more than MOST_READERS, or two of one name.
     """
 
     def __init__(self, readers: Sequence[Reader], directory: Path) -> None:
-        if not 1 <= len(readers) <= MOST_READERS:
-            raise ValueError(f"pcscd takes 1 to {MOST_READERS} virtual readers, not {len(readers)}")
-        if len(set(readers)) < len(readers):
-            raise ValueError("two readers have one name")
-        self._readers = tuple(readers)
+        self.equip(readers)
         self._directory = directory.absolute()
         self._lock = threading.Lock()
         self._claim: int | None = None
@@ -123,8 +120,9 @@ class Pcscd:
         return self._pid if self.running else None
 
     def environment(self) -> dict[str, str]:
-        """What makes a client use this pcscd and no other."""
-        return {"PCSCLITE_CSOCK_NAME": str(self._socket_path)}
+        """What makes a client use this pcscd and no other, and OpenSC see all of its readers."""
+        seen = {"OPENSC_CONF": str(self._opensc_conf)} if len(self._readers) > SEEN_BY_OPENSC else {}
+        return {"PCSCLITE_CSOCK_NAME": str(self._socket_path), **seen}
 
     def log(self) -> str:
         """The end of what pcscd wrote since its last start."""
@@ -147,6 +145,23 @@ class Pcscd:
             except BaseException:
                 self._end()
                 raise
+
+    def equip(self, readers: Sequence[Reader]) -> None:
+        """Let it have these readers from its next start on: it reads its configuration once.
+
+        ValueError as for the class.
+        """
+        if not 1 <= len(readers) <= MOST_READERS:
+            raise ValueError(f"pcscd takes 1 to {MOST_READERS} virtual readers, not {len(readers)}")
+        if len(set(readers)) < len(readers):
+            raise ValueError("two readers have one name")
+        self._readers = tuple(readers)
+
+    def look(self) -> None:
+        """Have it look into its readers now, if it runs; it does so every 0.4 s by itself."""
+        with self._lock, contextlib.suppress(OSError):
+            if self._control is not None:
+                self._control.send(b"look")
 
     def stop(self) -> None:
         """Stop it, if it runs."""
@@ -198,6 +213,10 @@ class Pcscd:
         return self._directory / "pcscd.comm"
 
     @property
+    def _opensc_conf(self) -> Path:
+        return self._directory / "opensc.conf"
+
+    @property
     def _log_path(self) -> Path:
         return self._directory / "pcscd.log"
 
@@ -215,6 +234,7 @@ class Pcscd:
             for name in ("pcscd.comm", "pcscd.pid"):  # of one that was killed; it would keep a new one away
                 (self._directory / name).unlink(missing_ok=True)
             (self._directory / "readers" / "sticks").write_text(configuration(self._readers))
+            self._opensc_conf.write_text(_ENOUGH_SLOTS)
         except BlockingIOError:
             self._release()
             raise PcscdError("directory", f"another pcscd runs in {self._directory}") from None

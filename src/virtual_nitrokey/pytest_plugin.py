@@ -78,10 +78,13 @@ def nitrokeys(
     """Call it with a number of sticks to have so many of them: fresh, not initialised, inserted."""
     lent = request.node.stash[_LENT] = []
     with ExitStack() as stack:
+        environment = stack.enter_context(pytest.MonkeyPatch.context())
 
         def lend(count: int) -> list[Nitrokey]:
             sticks = stack.enter_context(_reader_pool.lend(count))
             lent.extend(sticks)
+            for name, value in _reader_pool.pcscd.environment().items():  # more of it for more sticks
+                environment.setenv(name, value)
             return sticks
 
         yield lend

@@ -27,7 +27,8 @@ from virtual_nitrokey.timing import INSTANT, Clock, Profile
 from virtual_nitrokey.trace import Journal
 
 SETTLE_LIMIT = 10.0
-"""Seconds for pcscd to notice that a stick was inserted or removed; it looks every 0.4 s."""
+"""Seconds for pcscd to notice that a stick was inserted or removed; it takes milliseconds."""
+_LOOK_PAUSE = 0.01  # seconds between two looks of pcscd that are asked for
 
 
 class RigError(Exception):
@@ -65,16 +66,21 @@ class RigStatus(NamedTuple):
 
 
 def settle(sticks: Iterable[Stick[Card]], pcscd: Pcscd) -> None:
-    """Wait until pcscd has noticed that these sticks were inserted or removed. Raises PcscdError after
+    """Have pcscd notice that these sticks were inserted or removed. Raises PcscdError if it has not after
     SETTLE_LIMIT.
     """
     deadline = time.monotonic() + SETTLE_LIMIT
     for stick in sticks:
-        if not stick.settle(deadline - time.monotonic()):
-            change = "insertion" if stick.inserted else "removal"
-            why = "" if pcscd.running else "does not run, and "
-            message = f"pcscd {why}has not noticed the {change} of {stick.serial} for {SETTLE_LIMIT:.0f} s"
-            raise PcscdError("pcscd", "; ".join(part for part in (message, pcscd.log()) if part))
+        while not stick.settle(0):
+            if time.monotonic() > deadline:
+                change = "insertion" if stick.inserted else "removal"
+                why = "" if pcscd.running else "does not run, and "
+                message = (
+                    f"pcscd {why}has not noticed the {change} of {stick.serial} for {SETTLE_LIMIT:.0f} s"
+                )
+                raise PcscdError("pcscd", "; ".join(part for part in (message, pcscd.log()) if part))
+            pcscd.look()
+            stick.settle(_LOOK_PAUSE)
 
 
 class Rig:

@@ -14,9 +14,10 @@ It lives exactly as long as one pcscd, which it starts as ``PCSCD ARGUMENT...``:
 An ordinary user gets both in a user namespace (user_namespaces(7)), in which he is root.
 
 CONTROL is the descriptor of a SOCK_SEQPACKET socket. The first message on it is ``ready PID`` or ``failed``
-with layer and text on lines of their own. From then on each message to it is answered by one with a fresh
-TCP socket of the network namespace. When CONTROL ends, or the process PARENT, or this process, then so
-does pcscd; when pcscd ends, so does CONTROL.
+with layer and text on lines of their own. From then on the message ``socket`` is answered by one with a fresh
+TCP socket of the network namespace, and ``look`` has pcscd look into its readers at once, which it does
+every 0.4 s otherwise. When CONTROL ends, or the process PARENT, or this process, then so does pcscd; when
+pcscd ends, so does CONTROL.
 """
 
 from __future__ import annotations
@@ -26,14 +27,13 @@ import fcntl
 import os
 import resource
 import select
-import shutil
 import signal
 import socket
 import struct
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 _CLONE_NEWNS, _CLONE_NEWUSER, _CLONE_NEWNET = 0x00020000, 0x10000000, 0x40000000  # sched.h
 _MS_BIND, _MS_REC, _MS_PRIVATE = 0x1000, 0x4000, 0x40000  # sys/mount.h
@@ -78,7 +78,7 @@ def main(arguments: list[str]) -> int:
     try:
         _wait_listening(process)
         control.send(f"ready {pcscd}".encode())
-        _serve(control, parent, process)
+        _serve(control, parent, process, pcscd)
     except FailedError as error:
         control.send(f"failed\n{error.layer}\n{error}".encode())
     except OSError:  # the parent hung up
@@ -126,14 +126,15 @@ def _furnish(directory: str, driver: str, count: int) -> None:
     os.chdir(directory)
     with _needed("keeping mounts to oneself"):
         _check(_libc.mount(b"none", b"/", None, _MS_REC | _MS_PRIVATE, None))
-    with open(driver, "rb") as shared, _needed("mounting on /run"):
+    with open(driver, "rb") as shared:
+        library = shared.read()
+    with _needed("mounting on /run"):
         _check(_libc.mount(b"tmpfs", b"/run", b"tmpfs", 0, b"mode=755"))
         os.mkdir("/run/pcscd")
         _check(_libc.mount(b".", b"/run/pcscd", None, _MS_BIND, None))
         for number in range(count):
-            shared.seek(0)
             with open(f"/run/driver-{number}.so", "wb") as copy:
-                shutil.copyfileobj(shared, copy)
+                copy.write(library)
     with _needed("a network of its own"), socket.socket() as any_socket:
         fcntl.ioctl(any_socket, _SIOCSIFFLAGS, struct.pack("16sh22x", b"lo", _IFF_UP))
     _acknowledge_at_once()
@@ -198,14 +199,33 @@ def _wait_listening(process: int) -> None:
     raise FailedError("pcscd", f"pcscd does not listen after {_LISTEN_LIMIT:g} s")
 
 
-def _serve(control: socket.socket, parent: int, process: int) -> None:
-    """Give sockets away until one of the three ends."""
-    while True:
-        ready = _readable([control.fileno(), parent, process])
-        if ready != [control.fileno()] or not control.recv(16):
-            return
-        with socket.socket() as gift:
-            socket.send_fds(control, [b"socket"], [gift.fileno()])
+def _serve(control: socket.socket, parent: int, process: int, pcscd: int) -> None:
+    """Do what is asked until one of the three ends."""
+    while _readable([control.fileno(), parent, process]) == [control.fileno()]:
+        match control.recv(16):
+            case b"socket":
+                with socket.socket() as gift:
+                    socket.send_fds(control, [b"socket"], [gift.fileno()])
+            case b"look":
+                _hurry(pcscd)
+            case _:
+                return
+
+
+def _hurry(pcscd: int) -> None:
+    """Wake the threads of pcscd that sleep between two looks into their readers.
+
+    Each looks and sleeps 0.4 s, in turns, and looks again whatever has ended its sleep (EHStatusHandlerThread
+    and SYS_USleep of pcsc-lite). A signal that is handled ends it, such as SIGUSR1: that is how a pcscd is
+    told of new readers, and one that hears of them from udev does nothing else. Threads that do something
+    other than sleep are left alone. Where they cannot be told apart, or the C library has no tgkill, all is
+    but slower.
+    """
+    with suppress(OSError, AttributeError):
+        for thread in os.listdir(f"/proc/{pcscd}/task"):
+            with open(f"/proc/{pcscd}/task/{thread}/wchan") as waits_in:
+                if "nanosleep" in waits_in.read():
+                    _libc.tgkill(pcscd, int(thread), signal.SIGUSR1)
 
 
 def _stop(pcscd: int, process: int) -> None:

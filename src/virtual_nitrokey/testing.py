@@ -1,16 +1,13 @@
 """Fresh sticks for tests, in the readers of one pcscd.
 
-pcscd knows its readers from its start and looks into them every 0.4 s. Measured: a pcscd of its own for each
-test takes 0.46 s and two processes more. To exchange the stick in one reader takes 0.6 s, because one look
-shows that it is empty and only the next one that there is another stick. With two readers that take turns,
-the same look shows that the old stick is gone and that the new one is there: 0.2 s, and 0.4 s at most.
+Measured: a pcscd of its own for each test takes 0.1 s and two processes more, and a PKCS#11 module that a
+test process has loaded would lose it; to exchange the stick in a reader takes 0.02 s.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -19,7 +16,7 @@ from typing import Self
 from virtual_nitrokey.card import Card, Counters
 from virtual_nitrokey.faults import Rule
 from virtual_nitrokey.image import Image
-from virtual_nitrokey.pcscd import SEEN_BY_OPENSC, Pcscd, Reader
+from virtual_nitrokey.pcscd import MOST_READERS, SEEN_BY_OPENSC, Pcscd, Reader
 from virtual_nitrokey.rig import settle
 from virtual_nitrokey.stick import Stick
 from virtual_nitrokey.timing import Clock, Profile
@@ -78,68 +75,56 @@ class Nitrokey:
         self.stick.clear_faults()
 
 
-class _Bay:
-    """A reader, and the stick that is in it or was, until clients have seen that it is empty."""
-
-    def __init__(self, index: int, reader: Reader, pcscd: Pcscd) -> None:
-        self._index = index
-        self._reader = reader
-        self._pcscd = pcscd
-        self._nitrokey: Nitrokey | None = None
-
-    def fill(self, clock: Clock) -> Nitrokey:
-        """Insert a fresh stick. Raises PcscdError."""
-        self.empty()  # in one look pcscd would not see that another stick took the place of the former one
-        self._nitrokey = Nitrokey(self._reader, self._pcscd, clock)
-        self._nitrokey.stick.start(partial(self._pcscd.connect, self._index))
-        return self._nitrokey
-
-    def pull(self) -> None:
-        """Pull the stick for good, if there is one."""
-        if self._nitrokey is not None:
-            self._nitrokey.stick.remove()
-
-    def empty(self) -> None:
-        """Wait until clients see nothing of the stick that was pulled. Raises PcscdError."""
-        if self._nitrokey is not None:
-            self._nitrokey.settle()
-            self._nitrokey.stick.close()
-            self._nitrokey = None
-
-
 class ReaderPool:
-    """A pcscd with SEEN_BY_OPENSC readers, which are empty while no stick is lent. A context manager."""
+    """A pcscd with readers for sticks, which are empty while none is lent: SEEN_BY_OPENSC of them, and more
+    for as long as more sticks are wanted. A context manager.
+    """
 
     def __init__(self, directory: Path, profile: Profile, time_scale: float) -> None:
-        readers = [Reader(f"DENK{number:07d}") for number in range(1, SEEN_BY_OPENSC + 1)]
-        self.pcscd = Pcscd(readers, directory)
         self._clock = partial(Clock, profile, time_scale)
-        self._free = deque(_Bay(index, reader, self.pcscd) for index, reader in enumerate(readers))
+        self._readers = _readers(SEEN_BY_OPENSC)
+        self._lent: dict[int, Nitrokey] = {}  # by the index of the reader
+        self.pcscd = Pcscd(self._readers, directory)
 
     @contextmanager
     def lend(self, count: int) -> Iterator[list[Nitrokey]]:
         """So many sticks that were never initialised, all inserted; clients see no former ones any more.
 
-        ValueError if so many readers are not free; PcscdError.
+        If that takes other readers than there are, pcscd is started anew, and sticks that are lent already
+        are inserted again. ValueError if there cannot be so many; PcscdError.
         """
-        if not 1 <= count <= len(self._free):
-            raise ValueError(
-                f"{count} sticks are not to be had: of {SEEN_BY_OPENSC} readers {len(self._free)} are free"
-            )
-        if not self.pcscd.running:  # a test stopped it
-            self.pcscd.start()
-        bays = [self._free.popleft() for _ in range(count)]
-        try:
-            fresh = [bay.fill(self._clock()) for bay in bays]
-            for bay in self._free:
-                bay.empty()
-            for nitrokey in fresh:
+        total = len(self._lent) + count
+        if count < 1 or total > MOST_READERS:
+            raise ValueError(f"{count} sticks besides {len(self._lent)}: {MOST_READERS} are the most at once")
+        self._provide(max(total, len(self._readers) if self._lent else SEEN_BY_OPENSC))
+        free = [index for index in range(len(self._readers)) if index not in self._lent]
+        with ExitStack() as stack:
+            fresh = [self._insert(index) for index in free[:count]]
+            for index in free[:count]:
+                stack.callback(self._take_back, index)
+            for nitrokey in self._lent.values():
                 nitrokey.settle()
             yield fresh
-        finally:
-            for bay in bays:
-                bay.pull()
-            self._free.extend(bays)
+
+    def _provide(self, count: int) -> None:
+        """Let pcscd run, with so many readers; the first ones are always the same."""
+        if count != len(self._readers):
+            self.pcscd.stop()
+            self._readers = _readers(count)
+            self.pcscd.equip(self._readers)
+        if not self.pcscd.running:  # or a test stopped it
+            self.pcscd.start()
+
+    def _insert(self, index: int) -> Nitrokey:
+        nitrokey = self._lent[index] = Nitrokey(self._readers[index], self.pcscd, self._clock())
+        nitrokey.stick.start(partial(self.pcscd.connect, index))
+        return nitrokey
+
+    def _take_back(self, index: int) -> None:
+        nitrokey = self._lent.pop(index)
+        nitrokey.stick.remove()
+        nitrokey.settle()  # else pcscd would not see that the next one is another
+        nitrokey.stick.close()
 
     def __enter__(self) -> Self:
         self.pcscd.start()
@@ -149,5 +134,7 @@ class ReaderPool:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.pcscd.stop()
-        for bay in self._free:
-            bay.empty()
+
+
+def _readers(count: int) -> list[Reader]:
+    return [Reader(f"DENK{number:07d}") for number in range(1, count + 1)]

@@ -18,16 +18,12 @@ from virtual_nitrokey.cli.status import DIRECTORY_VARIABLE, Status, beginning, t
 from virtual_nitrokey.control import ControlError, describe, follow, request, stop
 from virtual_nitrokey.faults import Rule
 from virtual_nitrokey.image import ImageError
-from virtual_nitrokey.pcscd import MOST_READERS, SEEN_BY_OPENSC, PcscdError
+from virtual_nitrokey.pcscd import MOST_READERS, PcscdError
 from virtual_nitrokey.timing import INSTANT, LARGEST_SCALE, LONGEST_WAIT, PROFILES
 
 _FAILURE = 1
 _OUR_FAILURE = 125  # where other codes are those of a command, as env(1) does it
 _START_LIMIT = 30.0  # seconds for pcscd to start and see its sticks
-
-_TOO_MANY_FOR_OPENSC = f"""\
-OpenSC's PKCS#11 module sees {SEEN_BY_OPENSC} of these sticks only, unless OPENSC_CONF names a file with
-app opensc-pkcs11 {{ pkcs11 {{ max_virtual_slots = 64; }} }}"""
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -211,8 +207,6 @@ def _run(
             "and wherever else a file was named. Never keep a key in them that matters.",
             err=True,
         )
-        if len(status["sticks"]) > SEEN_BY_OPENSC:
-            click.echo(_TOO_MANY_FOR_OPENSC, err=True)
         if not command:  # else standard output is the command's
             _print(output, status, beginning(status))
             sys.stdout.flush()

@@ -479,6 +479,37 @@ with socket.socket(socket.AF_UNIX) as listener:
 """
 
 
+WAITS = """
+import pathlib, signal, socket, time
+signal.signal(signal.SIGUSR1, lambda *_: pathlib.Path("/run/pcscd/woken").touch())
+with socket.socket(socket.AF_UNIX) as listener:
+    listener.bind("/run/pcscd/pcscd.comm")
+    listener.listen()
+    listener.accept()  # the sandbox, which finds out whether anybody listens
+    {how}
+"""
+
+
+@pytest.mark.parametrize(("how", "woken"), [("time.sleep(3600)", True), ("listener.accept()", False)])
+def test_who_sleeps_until_the_next_look_is_woken_and_nobody_else(
+    sandbox: Sandboxes, directory: Path, how: str, woken: bool
+) -> None:
+    run = sandbox(sys.executable, "-c", WAITS.format(how=how))
+    run.ready()
+
+    def looked() -> bool:
+        run.control.send(b"look")
+        run.control.send(b"socket")  # answered when the look is over
+        _, (descriptor,), _, _ = socket.recv_fds(run.control, 16, 1)
+        os.close(descriptor)
+        return (directory / "woken").exists()
+
+    if woken:
+        assert eventually(looked)
+    else:
+        assert not any(looked() for _ in range(3))
+
+
 def test_a_pcscd_that_does_not_end_by_itself_is_killed(sandbox: Sandboxes) -> None:
     run = sandbox(sys.executable, "-c", DEAF)
     pid = run.ready()

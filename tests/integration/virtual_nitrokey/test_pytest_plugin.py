@@ -15,7 +15,7 @@ import pytest
 from tests.integration.virtual_nitrokey.conftest import Readers
 from tests.support.opensc import OpenSC
 from virtual_nitrokey.card import Work
-from virtual_nitrokey.pcscd import SEEN_BY_OPENSC, Pcscd
+from virtual_nitrokey.pcscd import MOST_READERS, SEEN_BY_OPENSC, Pcscd
 from virtual_nitrokey.testing import Nitrokey, ReaderPool
 from virtual_nitrokey.timing import INSTANT
 
@@ -33,9 +33,9 @@ def inserted(readers: Readers, pcscd: Pcscd) -> set[str]:
     return {name for name, card in readers(pcscd.environment()).items() if card}
 
 
-def initialise(opensc: OpenSC, pcscd: Pcscd) -> None:
+def initialise(opensc: OpenSC, pcscd: Pcscd, *options: str) -> None:
     pins = ("--so-pin", SO_PIN, "--pin", PIN)
-    done = opensc.run("sc-hsm-tool", "--initialize", *pins, env=pcscd.environment())
+    done = opensc.run("sc-hsm-tool", "--initialize", *pins, *options, env=pcscd.environment())
     assert done.returncode == 0, done.stderr
 
 
@@ -72,8 +72,24 @@ def test_sticks_can_be_asked_for_one_after_the_other(
 ) -> None:
     (other,) = nitrokeys(1)
     assert inserted(readers, pcscd) == {nitrokey.reader, other.reader}
-    with pytest.raises(ValueError, match="1 sticks are not to be had: of 2 readers 0 are free"):
-        nitrokeys(1)
+    with pytest.raises(ValueError, match="7 sticks besides 2: 8 are the most at once"):
+        nitrokeys(7)
+
+
+def test_more_than_two_sticks_are_seen_by_opensc_and_each_can_be_used(
+    nitrokey: Nitrokey, nitrokeys: Nitrokeys, pcscd: Pcscd, readers: Readers, system_opensc: OpenSC
+) -> None:
+    initialise(system_opensc, pcscd)  # the one that is there when pcscd gets readers for more
+    sticks = [nitrokey, *nitrokeys(3)]
+    assert os.environ.items() >= pcscd.environment().items()
+    assert inserted(readers, pcscd) == {stick.reader for stick in sticks}
+    for number in range(1, 4):
+        initialise(system_opensc, pcscd, "--reader", str(2 * number), "--label", f"stick-{number}")
+    listed = system_opensc.run("pkcs11-tool", "--list-token-slots", env=pcscd.environment()).stdout
+    assert re.findall(r"serial num +: (\w+)", listed) == [stick.serial for stick in sticks]
+    options = ("--login", "--pin", PIN, "--token-label", "stick-3", "--key-type", "EC:prime256v1")
+    system_opensc.run("pkcs11-tool", "--keypairgen", *options, env=pcscd.environment())
+    assert [stick.counters.work[Work.EC_GENERATE] for stick in sticks] == [0, 0, 0, 1]
 
 
 def test_clients_see_removal_and_insertion_when_they_are_over(
@@ -132,9 +148,17 @@ def lend(pool: ReaderPool, readers: Readers, count: int = 1) -> list[str]:
         return [nitrokey.serial for nitrokey in sticks]
 
 
-def test_readers_take_turns(pool: ReaderPool, readers: Readers) -> None:
-    assert lend(pool, readers) + lend(pool, readers) == lend(pool, readers, 2)
-    assert lend(pool, readers, 2) == lend(pool, readers) + lend(pool, readers)
+def test_there_are_more_readers_for_as_long_as_more_sticks_are_lent(
+    pool: ReaderPool, readers: Readers
+) -> None:
+    usual = pool.pcscd.environment()
+    assert lend(pool, readers, MOST_READERS) == [f"DENK{number:07d}" for number in range(1, MOST_READERS + 1)]
+    with pool.lend(3) as three, pool.lend(1):
+        assert len(readers(pool.pcscd.environment())) == 4
+        assert all(nitrokey.stick.visible for nitrokey in three)
+    lend(pool, readers)
+    assert len(readers(pool.pcscd.environment())) == SEEN_BY_OPENSC
+    assert pool.pcscd.environment() == usual
 
 
 def test_a_stick_that_would_come_back_stays_away(pool: ReaderPool, readers: Readers) -> None:
@@ -150,9 +174,9 @@ def test_a_stopped_pcscd_is_started_for_the_next_one(pool: ReaderPool, readers: 
     lend(pool, readers)
 
 
-@pytest.mark.parametrize("count", [0, SEEN_BY_OPENSC + 1])
-def test_sticks_that_opensc_would_not_see_are_refused(pool: ReaderPool, count: int) -> None:
-    with pytest.raises(ValueError, match="not to be had"), pool.lend(count):
+@pytest.mark.parametrize("count", [0, MOST_READERS + 1])
+def test_more_or_fewer_sticks_are_refused(pool: ReaderPool, count: int) -> None:
+    with pytest.raises(ValueError, match=f"{count} sticks besides 0: 8 are the most"), pool.lend(count):
         pass
 
 
@@ -163,11 +187,14 @@ def test_sticks_that_opensc_would_not_see_are_refused(pool: ReaderPool, count: i
 def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
     for name in ("CI", "PCSCLITE_CSOCK_NAME", "PYTEST_ADDOPTS"):
         monkeypatch.delenv(name, raising=False)
+    # The import of other plugins takes five times as long as all the rest.
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     return pytester
 
 
 def run(suite: pytest.Pytester, *arguments: str) -> pytest.RunResult:
-    return suite.runpytest_subprocess("-W", "error", "-p", "no:cacheprovider", *arguments, timeout=60)
+    plugins = ("-p", "virtual_nitrokey.pytest_plugin", "-p", "no:cacheprovider")
+    return suite.runpytest_subprocess("-W", "error", *plugins, *arguments, timeout=60)
 
 
 def test_workers_have_a_pcscd_each(suite: pytest.Pytester, system_opensc: OpenSC) -> None:
@@ -182,7 +209,7 @@ def test_workers_have_a_pcscd_each(suite: pytest.Pytester, system_opensc: OpenSC
             print("PCSCD", os.environ["PYTEST_XDIST_WORKER"], pcscd.environment()["PCSCLITE_CSOCK_NAME"])
         """
     )
-    result = run(suite, "-n", "2", "--dist", "each", "-rP")
+    result = run(suite, "-p", "xdist.plugin", "-n", "2", "--dist", "each", "-rP")
     result.assert_outcomes(passed=2)
     found = dict(re.findall(r"(?m)^PCSCD (\w+) (.+)$", result.stdout.str()))
     assert len(set(found.values())) == 2
