@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 
 from tests.integration.virtual_nitrokey.bench import KEYPAIR, LABEL, LOGIN, SERIAL, Bench, Prepared
@@ -47,6 +48,20 @@ def test_a_stick_that_was_out_while_nobody_looked_has_forgotten_who_was_logged_i
         assert client.error("sign", label=LABEL, data="00") == "DeviceRemoved"
         assert keyed.rig.stick().card.counters.pins_right == 1
         assert recovers(client)
+
+
+def test_a_reset_by_another_process_ends_the_login_and_the_selection(keyed: Bench) -> None:
+    def state_of_the_pin() -> str:
+        asked = keyed.done("opensc-tool", "--card-driver", "default", "--send-apdu", "00200081")
+        answer = re.search(r"SW1=0x(..), SW2=0x(..)", asked)
+        assert answer is not None
+        return answer[1] + answer[2]
+
+    with Client(keyed) as client:  # keeps the card under power
+        client.log_in()
+        assert state_of_the_pin() == "9000"
+        keyed.done("opensc-tool", "--card-driver", "default", "--reset")
+        assert state_of_the_pin() == "6D00"
 
 
 def test_a_pcscd_that_was_restarted_ends_a_session_and_the_next_one_works(keyed: Bench) -> None:

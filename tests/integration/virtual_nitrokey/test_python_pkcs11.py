@@ -16,12 +16,14 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from tests.integration.virtual_nitrokey.bench import LABEL, LOGIN, PIN, SERIAL, Bench, Prepared
 from tests.integration.virtual_nitrokey.client import Client
 from tests.support.opensc import OpenSC
+from virtual_nitrokey.curves import Curve
 from virtual_nitrokey.rig import Rig
 
 MESSAGE = b"what is signed"
 PLAINTEXT = b"vault-unseal-0"
 CURVES = (
     *(ecdsa.NIST192p, ecdsa.NIST256p, ecdsa.NIST384p, ecdsa.NIST521p, ecdsa.SECP256k1),
+    Curve.by_name("secp192k1")._arithmetic,  # python-ecdsa lacks it
     *(ecdsa.BRAINPOOLP192r1, ecdsa.BRAINPOOLP224r1, ecdsa.BRAINPOOLP256r1),
     *(ecdsa.BRAINPOOLP320r1, ecdsa.BRAINPOOLP384r1, ecdsa.BRAINPOOLP512r1),
 )
