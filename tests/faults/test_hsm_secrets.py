@@ -9,12 +9,20 @@ import pytest
 
 from bank_vaults.domain import names
 from bank_vaults.domain.exitcodes import ExitCode
-from tests.faults.harness import FAILPOINT, KEYS, WANTED, init_process, wait_killed, wait_unsealed
+from tests.faults.harness import (
+    FAILPOINT,
+    KEYS,
+    NOBODY,
+    WANTED,
+    children,
+    init_process,
+    wait_killed,
+    wait_unsealed,
+)
 from tests.faults.test_secrets import FORMATS, assert_silent, outputs, process_texts, received, verbose
-from tests.support.faultproxy import Delay, FaultProxy
+from tests.support.faultproxy import HOLD, FaultProxy
 from tests.support.hsm import HsmPlace
 from tests.support.pkcs11_modules import EVER
-from tests.support.program import eventually
 from tests.support.servers import Server, api, wait_active
 from tests.support.softhsm import PIN
 
@@ -36,7 +44,7 @@ def test_whole_life_with_metrics_health_and_service_messages(
 ) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify, FaultProxy(server) as proxy:
         notify.bind(str(tmp_path / "notify"))
-        proxy.on("PUT", "sys/init", Delay(0.5))
+        proxy.on("PUT", "sys/init", HOLD)
         with hsm.program(
             "unseal",
             *verbose(log_format),
@@ -50,8 +58,9 @@ def test_whole_life_with_metrics_health_and_service_messages(
             seen = process_texts(program.pid)
             assert len(seen) >= 6  # this one, its worker, the init process
             seen += process_texts(child)
+            proxy.let_go()
             wait_unsealed(server)
-            eventually(lambda: sorted(hsm.stored()) == KEYS, "every key is stored")
+            hsm.wait_for(KEYS)
             secrets = _secrets(hsm)
             wait_active(server)
             assert api(server, "PUT", "sys/seal", token=hsm.values()[names.ROOT]).status == 204
@@ -82,6 +91,19 @@ def test_wanted_and_replaced_root_token(server: Server, hsm: HsmPlace, tmp_path:
     assert_silent(secrets, *seen, *outputs(done))
 
 
+def test_no_process_leaves_a_core_file(hsm: HsmPlace) -> None:
+    with hsm.program("unseal", "--init", address=NOBODY) as program:
+        child = init_process(program)
+        program.wait_for("error checking if vault is sealed")
+        processes = {program.pid, *children(program.pid), *hsm.faulty.processes()}
+        assert {program.pid, child} < processes
+        for pid in processes:
+            limits = Path(f"/proc/{pid}/limits").read_text()
+            (limit,) = (line for line in limits.splitlines() if line.startswith("Max core file size"))
+            assert {int(bytes_) for bytes_ in limit.split()[4:6]} <= {0, 1}
+        assert program.stop() == 0
+
+
 @FORMATS
 @pytest.mark.parametrize("what", ["0x32", "0x31", "crash", "print"])
 def test_a_token_that_fails_while_keys_are_in_hand(
@@ -95,7 +117,7 @@ def test_a_token_that_fails_while_keys_are_in_hand(
         wait_unsealed(server)
         seen = process_texts(program.pid)
         hsm.faulty.plan()
-        eventually(lambda: sorted(hsm.stored()) == KEYS, "every key is stored")
+        hsm.wait_for(KEYS)
         assert program.stop() == 0
         seen += [program.log(), program.output()]
     assert_silent(_secrets(hsm), *seen)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import resource
 import select
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import NoReturn
 
 from bank_vaults.cli.arguments import Run, ShowHelp, read
@@ -28,13 +30,24 @@ def main() -> NoReturn:
         from bank_vaults.cli.completion import answer  # only when a shell asks
 
         sys.exit(answer(instruction))
+    _leave_no_core_file()
     gc.disable()  # importing makes no garbage, and looking for it takes a tenth of the start
     sys.exit(run(_PROGRAM, sys.argv[1:]))
 
 
 def template() -> NoReturn:
     """``template``, which is ``bank-vaults template`` under a name of its own."""
+    _leave_no_core_file()
     sys.exit(run(_TEMPLATE, sys.argv[1:]))
+
+
+def _leave_no_core_file() -> None:
+    """What this process and those that it starts have in memory reaches no disk when they crash.
+
+    One byte: the one limit that counts also where a program collects the dumps (Linux, fs/coredump.c).
+    """
+    with suppress(ValueError, OSError):  # a lower one is in force
+        resource.setrlimit(resource.RLIMIT_CORE, (1, 1))
 
 
 def run(program: str, arguments: Sequence[str]) -> int:
