@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from bank_vaults.domain.exitcodes import ExitCode
 from bank_vaults.domain.secrets import Secret
 from bank_vaults.hsm.client import TokenClient
 from bank_vaults.hsm.selection import TokenCriteria
@@ -30,8 +33,8 @@ from tests.faults.harness import (
 from tests.faults.test_killed import IN_PARENT, IN_TOKEN_WORK
 from tests.support.binaries import MissingBinary, ServerKind
 from tests.support.program import Program, eventually
-from tests.support.servers import Server, api
-from tests.support.tokens import LABEL, PIN, NitrokeyKind, Offer, Token, all_tokens
+from tests.support.servers import Server, api, wait_active
+from tests.support.tokens import LABEL, PIN, WRONG_PIN, NitrokeyKind, Offer, Token, all_tokens
 from virtual_nitrokey.card import Work
 from virtual_nitrokey.dkek import KeyDomain
 from virtual_nitrokey.faults import Rule
@@ -108,6 +111,7 @@ def sealed(server: Server) -> object:
 
 
 def seal(server: Server) -> None:
+    wait_active(server)
     assert api(server, "PUT", "sys/seal", token=WANTED).status == 204
 
 
@@ -172,6 +176,45 @@ def test_a_clone_of_the_stick_unseals_in_its_place(
         assert_no_try_was_spent(token)
 
 
+def test_after_a_suspend_of_the_machine_the_server_is_unsealed_as_ever(
+    kind: NitrokeyKind, lasting: Server, tmp_path: Path
+) -> None:
+    """No process runs while the stick loses its power, and finds afterwards that time has passed."""
+    with Rig([kind.image()]) as rig:
+        token = kind.token(rig, tmp_path)
+        with watching(token, lasting) as program:
+            asleep = [program.pid, *children(program.pid)]
+            for pid in asleep:
+                os.kill(pid, signal.SIGSTOP)
+            rig.remove()
+            rig.settle()
+            rig.insert()
+            rig.settle()
+            lasting.restart()
+            for pid in asleep:
+                os.kill(pid, signal.SIGCONT)
+            wait_unsealed(lasting)
+        assert_no_try_was_spent(token)
+
+
+@pytest.mark.parametrize("end", [Program.stop, Program.kill], ids=["stop", "kill"])
+def test_after_the_end_of_the_program_nobody_is_logged_in_to_the_stick(
+    end: Callable[[Program], object], kind: NitrokeyKind, server: Server, tmp_path: Path
+) -> None:
+    """A login of one process is one for all that reach the stick."""
+
+    def logged_in() -> bool:
+        return rig.stick().card.transmit(bytes.fromhex("00200081")) == bytes.fromhex("9000")
+
+    with Rig([kind.image()]) as rig:
+        token = kind.token(rig, tmp_path)
+        with token.program("unseal", server=server) as program:
+            program.wait_for("found objects with label")
+            assert logged_in()
+            end(program)
+            eventually(lambda: not logged_in(), "nobody is logged in")
+
+
 def test_pcscd_is_away_while_the_server_comes_back(
     kind: NitrokeyKind, lasting: Server, tmp_path: Path
 ) -> None:
@@ -198,6 +241,26 @@ def test_a_stick_without_room_is_told_before_the_server_is_initialised(
         assert "may be full" in done.log  # OpenSC 0.26 and later overlook that the card has refused
         assert api(server, "GET", "sys/init").body["initialized"] is False
         assert_no_try_was_spent(token)
+
+
+def test_twenty_starts_of_two_replicas_with_a_wrong_pin_spend_one_try_of_the_stick(
+    system_kind: NitrokeyKind, server: Server, tmp_path: Path
+) -> None:
+    """Ten that share what they remember, two at once, and ten that know of each other by the stick alone."""
+    with Rig([system_kind.image()]) as rig:
+        token = system_kind.token(rig, tmp_path)
+        for _ in range(5):
+            replicas = [token.program("unseal", "--init", server=server, pin=WRONG_PIN) for _ in range(2)]
+            with replicas[0], replicas[1]:
+                assert [program.wait().code for program in replicas] == [ExitCode.PIN_REFUSED] * 2
+        for number in range(10):
+            state = f"--hsm-state-dir={tmp_path / f'replica-{number % 2}'}"
+            done = token.run("unseal", "--init", state, server=server, pin=WRONG_PIN)
+            assert done.code == ExitCode.PIN_REFUSED, done.log
+        assert token.wrong_tries() == 1
+        pin = rig.stick().card.image.pins[Reference.USER]
+        assert pin.tries == pin.maximum - 1
+        assert token.run("unseal", "--init", "--once", server=server).code == 0
 
 
 @pytest.mark.parametrize(
