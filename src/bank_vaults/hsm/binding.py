@@ -248,8 +248,11 @@ class Module:
             raise ModuleError(f"{self.path}: attribute {attribute.name} claims to have {size} bytes")
         buffer = ctypes.create_string_buffer(max(size, 1))
         wanted.pValue = ctypes.addressof(buffer)
-        self._call("C_GetAttributeValue", *asked)
-        return buffer.raw[: wanted.ulValueLen]
+        try:
+            self._call("C_GetAttributeValue", *asked)
+            return buffer.raw[: wanted.ulValueLen]
+        finally:
+            _wipe(buffer)  # the secret of an ECDH is an attribute
 
     def create_object(self, session: int, template: Template) -> int:
         """C_CreateObject: the handle."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
-from bank_vaults.hsm import ck, errors
+from bank_vaults.hsm import binding, ck, errors
 from bank_vaults.hsm.binding import Ecdh, Module, Oaep, Template
 from bank_vaults.hsm.ck import Attribute, KeyType, Mechanism, MechanismFlag, ObjectClass, TokenFlag
 from tests.support.softhsm import PIN, SoftToken
@@ -96,6 +97,39 @@ def test_an_ecdh_secret_is_the_one_that_the_other_side_has(token: SoftToken, ses
     assert secret == ours.exchange(ec.ECDH(), theirs)
     with pytest.raises(errors.Pkcs11Error):
         module.derive(session, Mechanism.ECDH1_DERIVE, Ecdh(b"\4"), private, 32)
+
+
+def test_what_held_a_pin_or_a_secret_of_the_token_is_wiped(
+    token: SoftToken, session: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module, wipe = token.module, binding._wipe
+    held: list[bytes] = []
+
+    def watched(buffer: ctypes.Array[ctypes.c_char]) -> None:
+        held.append(buffer.raw)
+        wipe(buffer)
+        assert not any(buffer.raw)
+
+    monkeypatch.setattr(binding, "_wipe", watched)
+    module.logout(session)
+    module.login(session, PIN.encode())
+    public, private = module.generate_key_pair(
+        session, Mechanism.RSA_PKCS_KEY_PAIR_GEN, *_halves(KeyType.RSA, "rsa")
+    )
+    modulus = int.from_bytes(module.attribute(session, public, Attribute.MODULUS))
+    outside = rsa.RSAPublicNumbers(65537, modulus).public_key()
+    sealed = outside.encrypt(b"share", padding.OAEP(padding.MGF1(hashes.SHA1()), hashes.SHA1(), None))
+    assert (
+        module.decrypt(session, Mechanism.RSA_PKCS_OAEP, Oaep(Mechanism.SHA_1), private, sealed) == b"share"
+    )
+    public, private = module.generate_key_pair(session, Mechanism.EC_KEY_PAIR_GEN, *_halves(KeyType.EC, "ec"))
+    point = module.attribute(session, public, Attribute.EC_POINT)[2:]
+    secret = module.derive(session, Mechanism.ECDH1_DERIVE, Ecdh(point), private, 32)
+    for wanted in (PIN.encode(), b"share", secret):
+        assert any(wanted in raw for raw in held)
+    with pytest.raises(errors.Pkcs11Error):
+        module.login(session, b"a wrong one")
+    assert held[-1].startswith(b"a wrong one")
 
 
 def test_objects_are_found_read_and_destroyed(token: SoftToken, session: int) -> None:
