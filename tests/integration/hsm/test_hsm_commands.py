@@ -99,7 +99,7 @@ class Hsm:
                 if not select.select([ours], [], [], LIMIT)[0]:
                     break
                 try:
-                    seen += os.read(ours, 4096).decode()
+                    seen += os.read(ours, 4096).decode(errors="replace")
                 except OSError:  # the other end is closed
                     break
                 if seen.endswith("to go on: "):
@@ -186,6 +186,17 @@ def test_a_module_that_is_none_is_told(soft: Hsm) -> None:
     found = soft("list")
     assert (found.code, found.stdout) == (ExitCode.STORE, "")
     assert "PKCS#11 module" in found.stderr
+
+
+def test_a_module_file_of_p11_kit_leads_to_its_library(soft: Hsm, softhsm: SoftHsm) -> None:
+    softhsm.add("bank-vaults")
+    file = soft.directory / "token.module"
+    file.write_text(f"# for p11-kit\nmodule: {soft.module}\nmanaged: no\n")
+    for path, uri in ((str(file), "pkcs11:"), ("", f"pkcs11:?module-path={file}")):
+        soft.module = path
+        found = soft("list", "--hsm-uri", uri)
+        assert found.code == 0, found.stderr
+        assert "  token     bank-vaults, serial " in found.stdout
 
 
 # prepare
@@ -554,6 +565,14 @@ def test_the_layers_below_the_token_are_told_apart(on_stick: Hsm, nitrokey: Nitr
     assert "reader      ok" in pulled.stdout
     assert "token       failed" in pulled.stdout
     assert "plug it in" in pulled.stdout
+    ignoring = tmp_path / "opensc.conf"  # as on a machine where the reader goes with its stick
+    ignoring.write_text('app default { ignored_readers = "Nitrokey"; }\n')
+    on_stick.environment["OPENSC_CONF"] = str(ignoring)
+    empty = on_stick("doctor")
+    assert empty.code == ExitCode.STORE
+    assert "pcscd       ok" in empty.stdout
+    assert "reader      failed: the module shows no reader" in empty.stdout
+    assert "libccid" in empty.stdout
     on_stick.environment["PCSCLITE_CSOCK_NAME"] = str(tmp_path / "pcscd.comm")
     stopped = on_stick("doctor")
     assert stopped.code == ExitCode.STORE
