@@ -205,7 +205,9 @@ class Wanted(Protocol):
         """Paths that show the object, to be read beforehand, in parallel, each once for all objects."""
 
     def plan(self, shown: Callable[[str], Shown], record: Record | None, context: Context) -> Change:
-        """Compare what is wanted with what the paths of ``reads`` show. Pure."""
+        """Compare what is wanted with what the paths of ``reads`` show. Pure. Raises UnreadableError where
+        that cannot be understood.
+        """
 
 
 class Stage:

@@ -9,7 +9,8 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from bank_vaults.configure.memory import Memory
-from bank_vaults.configure.model import Action, Change, Context, Shown, Wanted, WriteOnly
+from bank_vaults.configure.model import Action, Change, Context, Record, Shown, Wanted, WriteOnly
+from bank_vaults.configure.server import UnreadableError
 
 
 class Plan(NamedTuple):
@@ -54,14 +55,22 @@ def make(
 ) -> Plan:
     """Plan for objects whose ``reads`` have been read; ``deletions`` come last in their stages.
 
-    A change waits only for objects that are changed in the same plan.
+    A change waits only for objects that are changed in the same plan. An object of which the server shows
+    something that cannot be understood is refused by itself.
     """
     context = Context(memory.digest, write_only, memory.pending)
-    changes = [item.plan(shown, memory.records.get(item.identity), context) for item in wanted]
+    changes = [_planned(item, shown, memory.records.get(item.identity), context) for item in wanted]
     changes += deletions
     ordered = sorted(changes, key=lambda change: (change.stage, change.action is Action.DELETE))
     changing = {change.identity for change in ordered if change.action is not Action.KEEP}
     return Plan(tuple(change._replace(needs=change.needs & changing) for change in ordered))
+
+
+def _planned(item: Wanted, shown: Callable[[str], Shown], record: Record | None, context: Context) -> Change:
+    try:
+        return item.plan(shown, record, context)
+    except UnreadableError as error:
+        return Change(item.identity, Action.REFUSED, str(error), item.place, record=record)
 
 
 def paths(wanted: Collection[Wanted]) -> tuple[str, ...]:

@@ -6,8 +6,8 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-from bank_vaults.configure.model import Fields, Joined, Reference
-from bank_vaults.configure.server import AUTH
+from bank_vaults.configure.model import Joined, Reference
+from bank_vaults.configure.server import AUTH, accessors_of
 from bank_vaults.configure.session import Session
 
 
@@ -39,24 +39,17 @@ class Resolver:
         with self._lock:
             if reference not in self._known:
                 if reference.kind == "accessor":
-                    self._known |= _accessors(self._session.show(AUTH).fields or {})
+                    found = accessors_of(self._session.show(AUTH).fields or {})
+                    self._known |= {Reference("accessor", path): value for path, value in found.items()}
                 else:
                     self._known |= _group(reference, self._session)
-            found = self._known.get(reference)
-        if not found:
+            value = self._known.get(reference)
+        if not value:
             what = "auth method" if reference.kind == "accessor" else reference.kind
             raise UnresolvedError(f"there is no {what} {reference.name!r}")
-        return found
-
-
-def _accessors(listing: Fields) -> dict[Reference, str]:
-    return {
-        Reference("accessor", path.rstrip("/")): str(entry.get("accessor") or "")
-        for path, entry in listing.items()
-        if isinstance(entry, Mapping)
-    }
+        return value
 
 
 def _group(reference: Reference, session: Session) -> dict[Reference, str]:
-    fields = session.show(f"identity/group/name/{reference.name}").fields or {}
-    return {reference: str(fields.get("id") or "")}
+    found = (session.show(f"identity/group/name/{reference.name}").fields or {}).get("id")
+    return {reference: found if isinstance(found, str) else ""}

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final, Literal, NamedTuple
 
-from bank_vaults.configure.model import Shown
+from bank_vaults.configure.model import Fields, Shown
 
 Product = Literal["openbao", "vault", ""]
 
@@ -51,7 +51,7 @@ class Server(NamedTuple):
 def facts(shown: Callable[[str], Shown], environment: Mapping[str, str]) -> Server:
     """From the answers to ``FACTS``. Raises UnreadableError."""
     entries = listing(shown, AUTH)
-    product, version = _version(entries.get("token/", {}).get("running_plugin_version", ""))
+    product, version = _version(str(entries.get("token/", {}).get("running_plugin_version", "")))
     return Server(product, version, frozenset(path.rstrip("/") for path in entries), environment)
 
 
@@ -69,14 +69,52 @@ def keys(shown: Callable[[str], Shown], path: str) -> tuple[str, ...]:
     if answer.problem:
         raise UnreadableError(path, answer.problem)
     names = (answer.fields or {}).get("keys") or []
-    if not isinstance(names, list):
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise UnreadableError(path, "what it shows is no list of names")
+    return tuple(names)
+
+
+def infos(shown: Callable[[str], Shown], path: str) -> Mapping[str, Mapping[str, Any]]:
+    """What a LIST tells of each of its entries, by their keys. Raises UnreadableError."""
+    answer = shown(path)
+    if answer.problem:
+        raise UnreadableError(path, answer.problem)
+    found = (answer.fields or {}).get("key_info") or {}
+    if not isinstance(found, Mapping):
         raise UnreadableError(path, "what it shows is no list")
-    return tuple(map(str, names))
+    return {key: inner(found, key, path) for key in found}
+
+
+def inner(fields: Fields, name: str, path: str) -> Mapping[str, Any]:
+    """The map that a member of what ``path`` shows is; empty where there is none. Raises UnreadableError."""
+    found = fields.get(name)
+    if found is None:
+        return {}
+    if not isinstance(found, Mapping):
+        raise UnreadableError(path, f"its {name} is no map")
+    return found
+
+
+def text(fields: Fields, name: str, path: str) -> str:
+    """The text that a member of what ``path`` shows is. Raises UnreadableError."""
+    found = fields.get(name)
+    if not isinstance(found, str):
+        raise UnreadableError(path, f"its {name} is no text")
+    return found
 
 
 def accessors(shown: Callable[[str], Shown]) -> dict[str, str]:
     """The accessors of the auth methods that exist, by path. Raises UnreadableError."""
-    return {path.rstrip("/"): str(entry.get("accessor", "")) for path, entry in listing(shown, AUTH).items()}
+    return accessors_of(listing(shown, AUTH))
+
+
+def accessors_of(entries: Mapping[str, Any]) -> dict[str, str]:
+    """The same from the entries of the listing; what has no usable accessor is left out."""
+    return {
+        path.rstrip("/"): accessor
+        for path, entry in entries.items()
+        if isinstance(entry, Mapping) and (accessor := entry.get("accessor")) and isinstance(accessor, str)
+    }
 
 
 def plugins(shown: Callable[[str], Shown]) -> tuple[Mapping[str, Any], ...]:
@@ -84,7 +122,10 @@ def plugins(shown: Callable[[str], Shown]) -> tuple[Mapping[str, Any], ...]:
     answer = shown(CATALOG)
     if answer.problem:
         raise UnreadableError(CATALOG, answer.problem)
-    return tuple(entry for entry in (answer.fields or {}).get("detailed") or () if isinstance(entry, Mapping))
+    found = (answer.fields or {}).get("detailed") or []
+    if not isinstance(found, list) or not all(isinstance(entry, Mapping) for entry in found):
+        raise UnreadableError(CATALOG, "what it shows is no list of plugins")
+    return tuple(found)
 
 
 def _version(text: str) -> tuple[Product, tuple[int, int, int]]:

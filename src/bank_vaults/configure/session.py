@@ -57,19 +57,20 @@ class Session:
             if error.status is None or 200 <= error.status < 400:
                 raise  # this is no server of ours
             return Shown(None, _words(error))
-        return Shown(fields_of(answer))
+        fields = fields_of(answer)
+        return Shown(None, "what it shows is no map") if fields is None else Shown(fields)
 
     def send(self, method: str, path: str, body: Fields | None) -> Response:
-        """A request that changes something, sent at most once."""
+        """A request that changes something; sent again only where the server has certainly done nothing."""
         with self._lock:
             self.writes += 1
-        return self._client.request(method, path, body, token=self._token, retries=0)
+        return self._client.request(method, path, body, token=self._token, only_refused=True)
 
 
-def fields_of(answer: Response) -> Fields:
-    """What an answer says: its ``data``, or all of it where there is no such thing."""
-    data = answer.data.get("data")
-    return data if isinstance(data, Mapping) else answer.data
+def fields_of(answer: Response) -> Fields | None:
+    """What an answer says: its ``data``, or all of it where there is no such thing. None: that is no map."""
+    data = answer.data.get("data", answer.data)
+    return data if isinstance(data, Mapping) else None
 
 
 def _words(error: VaultError) -> str:

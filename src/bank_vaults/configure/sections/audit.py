@@ -25,7 +25,7 @@ from bank_vaults.configure.model import (
 )
 from bank_vaults.configure.sections import steps
 from bank_vaults.configure.sections.refused import Refused, unfit
-from bank_vaults.configure.server import Server, listing
+from bank_vaults.configure.server import Server, inner, listing
 
 LIST: Final = "sys/audit"
 
@@ -56,10 +56,8 @@ class Device(NamedTuple):
         found = shown(LIST)
         if found.problem:
             return steps.change(self, Action.REFUSED, f"{LIST} cannot be read: {found.problem}")
-        entry = (found.fields or {}).get(f"{self.identity.name}/")
-        if not isinstance(entry, Mapping):
-            return self._create()
-        return self._compare(entry)
+        fields, name = found.fields or {}, f"{self.identity.name}/"
+        return self._create() if fields.get(name) is None else self._compare(inner(fields, name, LIST))
 
     def _create(self) -> Change:
         body: dict[str, Any] = {
@@ -76,7 +74,7 @@ class Device(NamedTuple):
         )._replace(requests=(Request("PUT", f"{LIST}/{self.identity.name}", body),))
 
     def _compare(self, entry: Fields) -> Change:
-        options = entry.get("options") or {}
+        options = inner(entry, "options", LIST)
         different = (
             [Difference("type", entry.get("type"), self.type)] if entry.get("type") != self.type else []
         )

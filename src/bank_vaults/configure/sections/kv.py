@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from bank_vaults.configure.config import Configuration, Secrets
 from bank_vaults.configure.model import Fields
+from bank_vaults.configure.server import MOUNTS, inner
 
 TYPES: Final = frozenset({"kv", "kv-v1", "kv-v2", "generic"})
 """Types of engines in which every path may be data of a user."""
@@ -36,7 +37,8 @@ def engines(configuration: Configuration) -> tuple[Engine, ...]:
 def engine_of(path: str, wanted: tuple[Engine, ...], listed: Fields | None) -> Engine | None:
     """The engine under whose path this one is: the longest, first asked of the documents.
 
-    ``listed`` are the entries of ``sys/mounts``, None where the server does not show them.
+    ``listed`` are the entries of ``sys/mounts``, None where the server does not show them. Raises
+    UnreadableError.
     """
     found = [engine for engine in wanted if path.startswith(engine.path + "/")]
     if listed:
@@ -44,7 +46,8 @@ def engine_of(path: str, wanted: tuple[Engine, ...], listed: Fields | None) -> E
         for name, entry in listed.items():
             mount = name.rstrip("/")
             if mount not in known and path.startswith(mount + "/") and isinstance(entry, Mapping):
-                found.append(Engine(mount, str(entry.get("type", "")), _version(entry.get("options"))))
+                options = inner(entry, "options", MOUNTS)
+                found.append(Engine(mount, str(entry.get("type", "")), _version(options)))
     return max(found, key=lambda engine: len(engine.path), default=None)
 
 
@@ -54,5 +57,5 @@ def _of_document(engine: Secrets) -> Engine:
     return Engine(engine.path, engine.type, version, engine.max_versions, wanted=True)
 
 
-def _version(options: Any) -> int:
-    return 2 if isinstance(options, Mapping) and str(options.get("version")) == "2" else 1
+def _version(options: Mapping[str, Any]) -> int:
+    return 2 if str(options.get("version")) == "2" else 1

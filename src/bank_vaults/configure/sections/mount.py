@@ -25,7 +25,7 @@ from bank_vaults.configure.model import (
     Stage,
 )
 from bank_vaults.configure.sections import steps
-from bank_vaults.configure.server import AUTH, CATALOG, MOUNTS, listing, plugins
+from bank_vaults.configure.server import AUTH, CATALOG, MOUNTS, inner, listing, plugins, text
 
 Area = Literal["sys/auth", "sys/mounts"]
 
@@ -55,6 +55,9 @@ _UNSURE: Final = frozenset(
 _LOCKOUT: Final = "user_lockout_config"
 
 _BUILT_IN: Final = frozenset({"system", "identity", "cubbyhole", "token", "agent_registry"})
+_EXTERNAL: Final = ("running_sha256", "plugin_version")
+"""Fields of a mount whose plugin is not built in."""
+
 _BUILT_IN_PATHS: Final = frozenset({"sys", "identity", "cubbyhole", "agent-registry"})
 
 
@@ -93,9 +96,10 @@ class Mount(NamedTuple):
         found = shown(self.area)
         if found.problem:
             return steps.change(self, Action.REFUSED, f"{self.area} cannot be read: {found.problem}")
-        entry = (found.fields or {}).get(self.path + "/")
-        if not isinstance(entry, Mapping):
+        fields, name = found.fields or {}, f"{self.path}/"
+        if fields.get(name) is None:
             return self._create(context)
+        entry = inner(fields, name, self.area)
         return self._refusal(entry) or self._tune(entry, record, context)
 
     def _create(self, context: Context) -> Change:
@@ -126,14 +130,14 @@ class Mount(NamedTuple):
     def _refusal(self, entry: Fields) -> Change | None:
         """Of what cannot be changed while the mount exists."""
         _, options = self._wanted()
-        wanted = self._type
-        if entry.get("type") != wanted and {entry.get("type"), wanted} != {"kv", "generic"}:
+        wanted, kind = self._type, text(entry, "type", self.area)
+        if kind != wanted and {kind, wanted} != {"kv", "generic"}:
             return steps.change(
                 self,
                 Action.REFUSED,
-                f"a mount of type {entry.get('type')} is at {self.path} and {wanted} is wanted: what is "
-                "inside would be lost, so move or disable it first",
-                Difference("type", entry.get("type"), wanted),
+                f"a mount of type {kind} is at {self.path} and {wanted} is wanted: what is inside would be "
+                "lost, so move or disable it first",
+                Difference("type", kind, wanted),
             )
         for name, value in (("local", self.local), ("seal_wrap", self.seal_wrap)):
             if value is not None and value != bool(entry.get(name)):
@@ -143,7 +147,7 @@ class Mount(NamedTuple):
                     f"{name} of the mount at {self.path} cannot be changed while it exists",
                     Difference(name, entry.get(name), value),
                 )
-        before = (entry.get("options") or {}).get("version")
+        before = inner(entry, "options", self.area).get("version")
         if wanted == "kv" and before == "2" and options.get("version", "2") != "2":
             return steps.change(
                 self,
@@ -155,16 +159,16 @@ class Mount(NamedTuple):
 
     def _tune(self, entry: Fields, record: Record | None, context: Context) -> Change:
         fields, options = self._wanted()
-        config = entry.get("config") or {}
+        config = inner(entry, "config", self.area)
         fields.pop("plugin_name", None)  # it is the type
         if self._description is not None:
             fields = {"description": self._description, **fields}
         now = {
-            name: entry.get("description") if name == "description" else _shown_field(name, config, entry)
+            name: entry.get("description") if name == "description" else self._shown(name, config, entry)
             for name in fields
         }
         changed = [name for name, value in fields.items() if not _same_field(name, value, now[name])]
-        set_options = entry.get("options") or {}
+        set_options = inner(entry, "options", self.area)
         changed_options = {
             name: value for name, value in options.items() if set_options.get(name, "") != value
         }
@@ -189,6 +193,14 @@ class Mount(NamedTuple):
             stage=self.stages[1],
             **self._remembered(context),
         )
+
+    def _shown(self, name: str, config: Fields, entry: Fields) -> Any:
+        if name == _LOCKOUT:
+            shown = inner(config, name, self.area)
+            return {key.removeprefix("user_"): value for key, value in shown.items()}
+        if name == "plugin_version":
+            return entry.get(name) or config.get(name)
+        return config.get(name)
 
     @property
     def _type(self) -> str:
@@ -224,14 +236,6 @@ class Mount(NamedTuple):
         if not self._unsure:
             return {}
         return {"record": Record(self._digest(context)), "look": f"{self.area}/{self.path}"}
-
-
-def _shown_field(name: str, config: Fields, entry: Fields) -> Any:
-    if name == _LOCKOUT:
-        return {key.removeprefix("user_"): value for key, value in (config.get(name) or {}).items()}
-    if name == "plugin_version":
-        return entry.get(name) or config.get(name)
-    return config.get(name)
 
 
 def _same_field(name: str, wanted: Any, now: Any) -> bool:
@@ -289,7 +293,7 @@ def _is_built_in(area: Area, path: str, entry: Fields, types: Collection[str]) -
     kind = str(entry.get("type", "")).removeprefix("ns_")
     if kind in _BUILT_IN or (area == "sys/mounts" and path in _BUILT_IN_PATHS):
         return True
-    external = bool(entry.get("running_sha256") or entry.get("plugin_version"))
+    external = any(entry.get(name) and isinstance(entry[name], str) for name in _EXTERNAL)
     return kind not in types and kind != "generic" and not external
 
 
@@ -324,13 +328,13 @@ _ANYWHERE: Final = (
 def contents_reads(change: Change, shown: Callable[[str], Shown]) -> tuple[str, ...]:
     """What has to be read to say how many objects a mount holds that would be deleted.
 
-    Folders of a kv engine count as one object each.
+    Folders of a kv engine count as one object each. Raises UnreadableError.
     """
     area: Area = AUTH if change.identity.section == "auth" else MOUNTS
     path = change.identity.name
     entry = listing(shown, area).get(path + "/", {})
     lists = _WITHIN.get(str(entry.get("type")), _ANYWHERE)
-    if entry.get("type") == "kv" and (entry.get("options") or {}).get("version") == "2":
+    if entry.get("type") == "kv" and inner(entry, "options", area).get("version") == "2":
         lists = ("metadata",)
     root = f"auth/{path}" if area == AUTH else path
     return tuple(f"{root}/{name}?list=true" if name else f"{root}?list=true" for name in lists)
@@ -340,11 +344,17 @@ def with_contents(change: Change, shown: Callable[[str], Shown]) -> Change:
     """The deletion with the number of objects inside, as far as the paths of ``contents_reads`` show them.
 
     Where nobody can tell, one object is assumed, so that a mount that may hold data does not count as empty.
+    Raises UnreadableError.
     """
     answers = {path: shown(path) for path in contents_reads(change, shown)}
-    count = sum(len((answer.fields or {}).get("keys") or ()) for answer in answers.values())
+    lists = {path: (answer.fields or {}).get("keys") for path, answer in answers.items()}
+    count = sum(len(names) for names in lists.values() if isinstance(names, list))
     lacking = [path for path, answer in answers.items() if "unsupported" in answer.problem]
-    refused = [path for path, answer in answers.items() if answer.problem and path not in lacking]
+    refused = [
+        path
+        for path, answer in answers.items()
+        if path not in lacking and (answer.problem or not isinstance(lists[path], list | None))
+    ]
     if count or (not refused and len(lacking) < len(answers)):
         return change._replace(contents=count)
     where = refused[0] if refused else "no list"

@@ -10,7 +10,7 @@ from bank_vaults.configure.model import Change, Identity, Shown, Stage, Wanted
 from bank_vaults.configure.sections import steps
 from bank_vaults.configure.sections.item import Item
 from bank_vaults.configure.sections.refused import Refused, unfit
-from bank_vaults.configure.server import CATALOG, Server, plugins
+from bank_vaults.configure.server import CATALOG, Server, plugins, text
 
 TYPES: Final = ("auth", "database", "secret", "unknown")
 
@@ -89,8 +89,8 @@ def _unmanaged(configuration: Configuration, shown: Callable[[str], Shown]) -> l
     return [
         (kind, name, str(entry.get("version") or ""))
         for entry in plugins(shown)
-        if (kind := str(entry.get("type")), name := str(entry.get("name"))) not in managed
-        and entry.get("builtin") is False
+        if entry.get("builtin") is False
+        and (kind := text(entry, "type", CATALOG), name := text(entry, "name", CATALOG)) not in managed
     ]
 
 

@@ -27,7 +27,7 @@ from bank_vaults.configure.sections.item import judge
 from bank_vaults.configure.sections.kv import Engine, engine_of, engines
 from bank_vaults.configure.sections.refused import Refused, unfit
 from bank_vaults.configure.sections.secrets import mount_identity
-from bank_vaults.configure.server import MOUNTS
+from bank_vaults.configure.server import MOUNTS, UnreadableError, inner
 
 SecretSource = Callable[[SecretKey], str]
 """Reads a key of a Kubernetes Secret. Raises KeyError where there is no such key, else SecretSourceError."""
@@ -156,7 +156,9 @@ class KvSecret(NamedTuple):
             return steps.change(self, verdict.action, verdict.reason)._replace(record=verdict.record)
         fields = found.fields or {}
         current = fields.get("data") if versioned else found.fields
-        version = _version(fields.get("metadata") if versioned else None) or _version(metadata.fields)
+        about = inner(fields, "metadata", self.path) if versioned else {}
+        version = _version(about, "version", self.path)
+        version = version or _version(metadata.fields or {}, "current_version", self._metadata)
         if current is not None and _equal(self.data, current):
             return steps.change(self, Action.KEEP, "as wanted")
         if self.create_only and (current is not None or version):
@@ -287,11 +289,12 @@ def _lines(text: str) -> str:
     return "\n".join(line.strip() for line in text.splitlines() if line.strip())
 
 
-def _version(metadata: Any) -> int:
-    """The current version of a secret, 0 where there is none."""
-    if not isinstance(metadata, Mapping):
-        return 0
-    return int(metadata.get("version") or metadata.get("current_version") or 0)
+def _version(metadata: Fields, name: str, path: str) -> int:
+    """The current version of a secret, 0 where there is none. Raises UnreadableError."""
+    found = metadata.get(name) or 0
+    if not isinstance(found, int):
+        raise UnreadableError(path, f"its {name} is no number")
+    return found
 
 
 def _equal(one: Any, other: Any) -> bool:
