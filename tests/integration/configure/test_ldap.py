@@ -29,10 +29,10 @@ def directory() -> Iterator[Directory]:
         yield running
 
 
-def carried(place: Place, kind: str) -> None:
+def carried(place: Place, kind: str, name: str = "ldap") -> None:
     """Skip where the server has no such plugin built in: OpenBao from 2.7 on has none for LDAP."""
-    if "ldap" not in (place.shown("sys/plugins/catalog") or {})[kind]:
-        pytest.skip(f"this server has no {kind} plugin ldap built in")
+    if name not in (place.shown("sys/plugins/catalog") or {})[kind]:
+        pytest.skip(f"this server has no {kind} plugin {name} built in")
 
 
 def method(directory: Directory, password: str = BIND_PASSWORD, **policies: str) -> dict[str, Any]:
@@ -57,11 +57,12 @@ def method(directory: Directory, password: str = BIND_PASSWORD, **policies: str)
     }
 
 
-def engine(directory: Directory, **config: Any) -> dict[str, Any]:
+def engine(directory: Directory, kind: str = "ldap", **config: Any) -> dict[str, Any]:
     return {
         "secrets": [
             {
-                "type": "ldap",
+                "type": kind,
+                "path": "ldap",
                 "configuration": {
                     "config": [
                         {
@@ -144,11 +145,12 @@ def test_another_group_and_another_bind_password_are_written_alone_and_count(
     tells_nothing(place, done)
 
 
+@pytest.mark.parametrize("kind", ["ldap", "openldap"])
 def test_k8_the_bind_password_is_rotated_once_and_the_engine_goes_on(
-    place: Place, directory: Directory
+    place: Place, directory: Directory, kind: str
 ) -> None:
-    carried(place, "secret")
-    place.write(engine(directory))
+    carried(place, "secret", kind)
+    place.write(engine(directory, kind))
     with FaultProxy(place.server) as proxy:
         first = place.once("--log-level=debug", address=proxy.address)
         assert first.code == 0, first.log + first.output
