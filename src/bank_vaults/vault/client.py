@@ -100,6 +100,7 @@ class VaultClient:
         namespaced: bool = True,
         timeout: float | None = None,
         retries: int | None = None,
+        only_refused: bool = False,
     ) -> Response:
         """One call. Raises VaultError.
 
@@ -107,7 +108,8 @@ class VaultClient:
         ``token`` defaults to that of the configuration, ``anonymous`` sends none. ``namespaced`` False
         leaves the namespace out, for the calls that exist in the root namespace only. ``timeout`` limits
         the whole call in seconds, with all tries and the pauses between them. ``retries`` are extra
-        tries after a TransientError: 0 means that the request is sent once at most.
+        tries after a TransientError: 0 means that the request is sent once at most. With ``only_refused``
+        they are for answers by which the server has certainly done nothing: 412 and 429.
         """
         retries = self._config.max_retries if retries is None else retries
         deadline = self._clock() + (self._config.timeout if timeout is None else timeout)
@@ -125,6 +127,8 @@ class VaultClient:
             except VaultError as error:
                 outcome_unknown = error.outcome_unknown = error.outcome_unknown or outcome_unknown
                 if not isinstance(error, TransientError) or attempt > retries:
+                    raise
+                if only_refused and (outcome_unknown or error.status is None):
                     raise
                 asked = error.retry_after
                 pause = self._jitter(attempt) if asked is None else asked

@@ -32,7 +32,7 @@ class FakeServer:
         body: Mapping[str, Any] | None = None,
         *,
         token: Secret | None = None,
-        retries: int | None = None,
+        only_refused: bool = False,
     ) -> Response:
         """As VaultClient has it."""
         with self._lock:

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -413,6 +414,18 @@ def test_the_last_error_is_raised_when_the_tries_are_used_up(connect: Connect, p
             connect(server).request("GET", "x", retries=0)
         assert len(server.requests) == 6
     assert pauses == [1.0, 2.0, 3.0, 4.0]
+
+
+@pytest.mark.parametrize(
+    ("first", "sent"),
+    [(Step(reply(412)), 2), (Step(reply(429)), 2), (Step(reply(503)), 1), (Step(then="close"), 1)],
+)
+def test_what_may_not_be_done_twice_is_only_repeated_where_it_was_not_done(
+    connect: Connect, first: Step, sent: int
+) -> None:
+    with FakeServer(first, OK) as server, suppress(TransientError):
+        assert connect(server).request("PUT", "x", {}, only_refused=True).status == 200
+    assert len(server.requests) == sent
 
 
 @pytest.mark.parametrize("message", ["Vault is sealed", "Vault is not initialized"])
