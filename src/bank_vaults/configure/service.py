@@ -102,7 +102,7 @@ class Service:
                     self._count(report, self._library.files)
                     return report
             self._stop.wait(_ONCE_PAUSE)
-            if self._stop.requested:
+            if not self._wait_unsealed():  # it may have been sealed, or restarted, in the middle
                 return None
         raise AssertionError  # pragma: no cover  the last attempt returns or raises
 
