@@ -32,6 +32,9 @@ log = logging.getLogger(__name__)
 _BATCH: Final = 256
 """Records after which they are written down, in the middle of a stage too."""
 
+_TAKEN: Final = "already in use"
+"""How servers refuse a mount that somebody has just made: another look tells whether it is the one wanted."""
+
 _UPGRADING: Final = "Upgrading from non-versioned to versioned data"
 _UPGRADE: Final = 20.0
 """Seconds to wait for the end of that."""
@@ -170,7 +173,8 @@ class _Applier:
         except VaultError as error:
             unknown = "; whether it was carried out is not known" if error.outcome_unknown else ""
             sentence = masked(str(error), change.requests, change.differences) + unknown
-            return Outcome(change, Result.FAILED, sentence, isinstance(error, _PASSING))
+            passing = isinstance(error, _PASSING) or any(_TAKEN in said for said in error.messages)
+            return Outcome(change, Result.FAILED, sentence, passing)
 
     def _carried_out(self, change: Change) -> Outcome:
         """Raises VaultError, UnresolvedError, StateError."""
@@ -201,8 +205,7 @@ class _Applier:
     def _remember_beforehand(self, change: Change) -> None:
         if change.before is not None:
             self._earlier[change.identity] = self._state.record_of(change.identity)
-            self._state.note(change.identity, change.before)
-            self._state.insist()
+            self._state.claim(change.identity, change.before)
 
     def _send(self, request: Request, body: Any) -> Response:
         """One request; told what the server warns of. Raises VaultError.
@@ -232,17 +235,22 @@ class _Applier:
             pending = pending_of(saving, answer.data)
             if pending is not None:
                 self._state.note_pending(change.identity, pending)
-                self._state.insist()
+                self._state.flush()  # if that fails it may still arrive where it is to go
                 failpoint("configure.secret-kept")
         if pending is None:
             raise UnresolvedError(f"the server gave nothing to be saved to {saving.path}")
         pending = pending._replace(saving=saving)
         if not has_arrived(pending, self._session.show(saving.path)):
             request = saving_request(pending)
-            self._send(request, request.body)
+            refusal: FatalError | None = None
+            try:
+                self._send(request, request.body)
+            except FatalError as error:
+                refusal = error  # also where another run has just saved it
             failpoint("configure.secret-saved")
             if not has_arrived(pending, self._session.show(saving.path)):
-                raise UnresolvedError(f"what was saved to {saving.path} cannot be read back; it is kept")
+                unread = f"what was saved to {saving.path} cannot be read back; it is kept"
+                raise refusal or UnresolvedError(unread)
         self._state.note_pending(change.identity, None)
 
     def _look(self, change: Change) -> Record | None:

@@ -26,6 +26,10 @@ class StateError(Exception):
     """The state cannot be read or written. The text names the place and the cause."""
 
 
+class ContestedError(StateError):
+    """Another run has begun with the same object since this one has read the state."""
+
+
 Exchange = Callable[[bytes | None], bytes]
 """From the value that is there, or None, to the new one. Called again where somebody else was faster."""
 
@@ -84,6 +88,7 @@ class State:
         self._pending: dict[Identity, Pending | None] = {}
         self._complained = False
         self.memory = self._load()
+        self._begun = self.memory
         self.digest = self.memory.digest
 
     def _load(self) -> Memory:
@@ -114,9 +119,35 @@ class State:
             if self.memory.records.get(identity) != record:
                 self._noted[identity] = record
 
+    def claim(self, identity: Identity, record: Record) -> None:
+        """Remember, durably and before it is done, that something is done that may be done only once.
+
+        Raises StateError; a ContestedError where another run that keeps the same state was faster.
+        """
+
+        def claimed(value: bytes | None) -> bytes:
+            current = self._current(value)
+            if current.key != self._begun.key or any(
+                now.get(identity) != then.get(identity)
+                for now, then in (
+                    (current.records, self._begun.records),
+                    (current.pending, self._begun.pending),
+                )
+            ):
+                raise ContestedError("another run has just begun with it")
+            return self._merged(value)
+
+        with self._lock:
+            self.note(identity, record)
+            try:
+                self._exchange(claimed)
+            except StateError:
+                self._noted.pop(identity, None)
+                raise
+
     def record_of(self, identity: Identity) -> Record | None:
         """The record of an object as it was when the run began."""
-        return self.memory.records.get(identity)
+        return self._begun.records.get(identity)
 
     def note_pending(self, identity: Identity, pending: Pending | None) -> None:
         """Remember a generated secret, or forget one that is safe; durable after ``insist``."""
@@ -143,12 +174,14 @@ class State:
     def insist(self) -> None:
         """Make durable what was noted. Raises StateError."""
         with self._lock:
-            if not self._noted and not self._pending:
-                return
-            self._place.exchange(self._merged)
-            self._noted.clear()
-            self._pending.clear()
-            self._complained = False
+            if self._noted or self._pending:
+                self._exchange(self._merged)
+
+    def _exchange(self, change: Exchange) -> None:
+        self._place.exchange(change)
+        self._noted.clear()
+        self._pending.clear()
+        self._complained = False
         failpoint("configure.state-written")
 
     def _merged(self, value: bytes | None) -> bytes:

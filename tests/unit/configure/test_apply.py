@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -28,6 +28,7 @@ from bank_vaults.configure.plan import Plan, make, paths
 from bank_vaults.configure.reading import Reader
 from bank_vaults.configure.sections.item import Item
 from bank_vaults.configure.state import Exchange, State, StateError
+from bank_vaults.vault.client import Response
 from bank_vaults.vault.errors import DeniedError, FatalError, TransientError, VaultError
 from tests.unit.configure.fakes import FakeServer
 
@@ -282,6 +283,54 @@ def test_k6_nothing_is_generated_while_the_state_cannot_be_written(
     outcome = bench.run(generation())["ca"]
     assert (outcome.result, outcome.sentence, outcome.transient) == (Result.FAILED, "the disk is full", True)
     assert bench.server.writes == []
+
+
+def test_k6_what_cannot_be_remembered_any_more_is_saved_all_the_same(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    exchange = FilePlace.exchange
+
+    def full(self: FilePlace, made: Exchange) -> None:
+        if bench.server.writes:
+            raise StateError("the disk is full")
+        exchange(self, made)
+
+    monkeypatch.setattr(FilePlace, "exchange", full)
+    bench.server.answers["pki/root/generate/exported"] = {"data": KEY}
+    assert bench.run(generation())["ca"].result is Result.DONE
+    assert bench.server.objects["secret/data/ca"]["data"] == KEY
+    assert [each.message for each in caplog.records if "state cannot be written" in each.message]
+
+
+def test_k6_a_secret_that_another_run_has_just_saved_is_saved(bench: Bench) -> None:
+    bench.server.answers["pki/root/generate/exported"] = {"data": KEY}
+    refused = FatalError("PUT", "secret/data/ca", 400, ("check-and-set parameter did not match",))
+    original = bench.server._answer
+
+    def answer(method: str, path: str, body: Mapping[str, object] | None) -> Response:
+        answered = original(method, path, body)
+        if (method, path) == ("PUT", "secret/data/ca"):
+            raise refused
+        return answered
+
+    bench.server._answer = answer  # type: ignore[method-assign]
+    assert bench.run(generation())["ca"].result is Result.DONE
+    assert not bench.state().memory.pending
+
+
+def test_of_two_runs_at_once_one_generates_and_the_other_one_looks_again(bench: Bench) -> None:
+    bench.server.answers["pki/root/generate/exported"] = {"data": KEY}
+    late = bench.state()
+    assert bench.run(generation())["ca"].result is Result.DONE
+    (outcome,) = apply(generation(), bench.server.session(), late, Tries(1))
+    assert (outcome.result, outcome.transient) == (Result.FAILED, True)
+    assert bench.server.writes.count(("PUT", "pki/root/generate/exported")) == 1
+
+
+def test_a_mount_that_another_run_has_just_made_is_looked_at_again(bench: Bench) -> None:
+    said = "path is already in use at kv/"
+    bench.server.faults["PUT", "p"] = FatalError("PUT", "p", 400, (said,))
+    assert bench.run(Plan((change("a", put("p", a=1)),)))["a"].transient
 
 
 def test_k6_an_answer_without_a_secret_is_an_error_and_no_crash(bench: Bench) -> None:

@@ -12,7 +12,7 @@ import pytest
 from bank_vaults.configure.memory import Memory
 from bank_vaults.configure.model import Identity, Pending, Record, Saving
 from bank_vaults.configure.places import FilePlace
-from bank_vaults.configure.state import Exchange, State, StateError
+from bank_vaults.configure.state import ContestedError, Exchange, State, StateError
 
 ONE, TWO = Identity("auth", "role", "one"), Identity("auth", "role", "two")
 RECORD = Record("wanted", "shown", ("rotated",))
@@ -162,3 +162,45 @@ def test_a_state_that_is_no_file_is_an_error_not_an_empty_memory(tmp_path: Path)
 def test_a_memory_shows_nothing_of_what_is_in_it() -> None:
     memory = Memory.empty().with_pending(ONE, PENDING)
     assert "----" not in f"{memory!r} {PENDING!r}"
+
+
+def test_of_runs_that_have_read_the_same_state_one_may_begin_with_what_is_done_once(tmp_path: Path) -> None:
+    state_of(tmp_path).claim(TWO, RECORD)
+    first, second = state_of(tmp_path), state_of(tmp_path)
+    first.claim(ONE, RECORD)
+    second.note(TWO, None)
+    with pytest.raises(ContestedError, match="another run has just begun with it"):
+        second.claim(ONE, RECORD._replace(wanted="other"))
+    second.flush()
+    assert dict(state_of(tmp_path).memory.records) == {ONE: RECORD}  # what it noted of others is kept
+    state_of(tmp_path).claim(ONE, RECORD)  # a later run has seen what the first one did
+
+
+def test_of_runs_that_found_no_state_one_may_begin_with_what_is_done_once(tmp_path: Path) -> None:
+    first, second = state_of(tmp_path), state_of(tmp_path)
+    first.claim(TWO, RECORD)
+    with pytest.raises(ContestedError):
+        second.claim(ONE, RECORD)
+    first.claim(ONE, RECORD)
+
+
+def test_who_has_a_generated_secret_to_save_is_not_overtaken(tmp_path: Path) -> None:
+    first, second = state_of(tmp_path), state_of(tmp_path)
+    first.note_pending(ONE, PENDING)
+    first.insist()
+    with pytest.raises(ContestedError):
+        second.claim(ONE, RECORD)
+    assert state_of(tmp_path).pending_of(ONE) == PENDING
+
+
+def test_a_claim_that_cannot_be_kept_is_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(self: FilePlace, change: Exchange) -> None:
+        raise StateError("the disk is full")
+
+    state = state_of(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(FilePlace, "exchange", full)
+        with pytest.raises(StateError, match="the disk is full"):
+            state.claim(ONE, RECORD)
+    state.flush()
+    assert not state_of(tmp_path).memory.records

@@ -11,7 +11,9 @@ private key, so the order is this:
 5. the Pending is forgotten, the object is remembered as generated.
 
 A run that ends between 3 and 5 is completed by the next one. A run that ends between 2 and 3, after the
-server has generated and before its answer came, leaves nothing to save, and later runs say so.
+server has generated and before its answer came, leaves nothing to save, and later runs say so. An answer that
+cannot be remembered, for the disk is full by now, is saved all the same. Of several runs that begin at once
+with the same state only one generates; runs with states of their own do not know of each other.
 """
 
 from __future__ import annotations
@@ -41,6 +43,9 @@ from bank_vaults.configure.server import MOUNTS
 
 GENERATING: Final = "generating"
 GENERATED: Final = "generated"
+
+_TELLING: Final = 64
+"""Characters of a text that two objects do not have in common by chance."""
 
 _NOT_YET: Final = ("no default issuer", "haven't been configured", "have not been configured")
 """How servers say, with status 400, that something is not there."""
@@ -117,7 +122,7 @@ class Once(NamedTuple):
         if there is None and not _is_mounted(self.path, shown):
             there = False
         if record is not None and there is not False:
-            return self._remembered(record, problem)
+            return self._remembered(record, problem, shown, context)
         if there:
             return steps.change(self, Action.KEEP, "it is there, and is made only once")
         if there is None and self.hesitant:
@@ -140,8 +145,13 @@ class Once(NamedTuple):
             saving=saving,
         )
 
-    def _remembered(self, record: Record, problem: str) -> Change:
+    def _remembered(
+        self, record: Record, problem: str, shown: Callable[[str], Shown], context: Context
+    ) -> Change:
         if GENERATING in record.done and self.save_to:
+            if self._is_saved(shown):
+                why = f"what was generated is saved at {self.save_to}"
+                return steps.change(self, Action.KEEP, why)._replace(record=self._after(context))
             return steps.change(
                 self,
                 Action.REFUSED,
@@ -154,6 +164,21 @@ class Once(NamedTuple):
             else "it is there, and is made only once"
         )
         return steps.change(self, Action.KEEP, why)._replace(record=record)
+
+    def _is_saved(self, shown: Callable[[str], Shown]) -> bool:
+        """Whether what is at ``save_to`` came with what the server has, for a run that could not remember it:
+        a long text is in both, such as the certificate.
+        """
+        saved = shown(self.save_to).fields or {}
+        inner = saved.get("data")
+        values = inner if isinstance(inner, Mapping) else saved
+        return any(
+            isinstance(value, str)
+            and len(value) >= _TELLING
+            and str(values.get(name)).strip() == value.strip()
+            for path in self.existence.paths
+            for name, value in (shown(path).fields or {}).items()
+        )
 
     def _saving(self, shown: Callable[[str], Shown]) -> tuple[Saving | None, str]:
         """Where the answer goes, or why it cannot go there."""

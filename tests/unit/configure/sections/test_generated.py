@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from bank_vaults.configure.memory import Memory
 from bank_vaults.configure.model import (
     ABSENT,
     Action,
+    Change,
     Context,
     Fields,
     Identity,
@@ -71,6 +74,31 @@ def test_k6_the_order_is_to_remember_then_to_generate_then_to_save() -> None:
     assert change.record == Record(digest({}), "", ("generated",))
     assert change.saving == VERSIONED.saving
     assert change.needs == {Identity("secrets", "mount", "pki"), Identity("secrets", "mount", "secret")}
+
+
+@pytest.mark.parametrize("versioned", [True, False])
+def test_k6_what_a_run_saved_and_could_not_remember_is_not_taken_for_lost(versioned: bool) -> None:
+    certificate = f"-----BEGIN CERTIFICATE-----{'A' * 64}"
+    saved: Fields = {"certificate": certificate, "private_key": "k"}
+    paths: dict[str, Fields] = {
+        "pki/issuers?list=true": {"keys": ["1"]},
+        "pki/cert/ca": {"certificate": f"{certificate}\n"},
+        "secret/data/ca": {"data": saved, "metadata": {}} if versioned else saved,
+    }
+    begun = Record("w", "", ("generating",))
+
+    def planned() -> Change:
+        return root().plan(lambda path: Shown(paths[path]) if path in paths else ABSENT, begun, CONTEXT)
+
+    assert (planned().action, planned().reason) == (
+        Action.KEEP,
+        "what was generated is saved at secret/data/ca",
+    )
+    assert planned().record == Record(digest({}), "", ("generated",))
+    for other in ({"data": {"certificate": "another"}}, {"data": {"mine": "1"}}, {}):
+        paths["secret/data/ca"] = other
+        assert planned().action is Action.REFUSED
+        assert "there is nothing to save" in planned().reason
 
 
 def test_k6_a_place_that_cannot_be_read_is_none_to_save_to() -> None:
