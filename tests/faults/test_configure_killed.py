@@ -2,44 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
+import signal
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from bank_vaults.telemetry.failpoints import FAILPOINTS
-from tests.faults.harness import FAILPOINT
+from tests.faults.generating import assert_generated_once, document
+from tests.faults.harness import FAILPOINT, HookedProxy
 from tests.support.binaries import ServerKind
-from tests.support.configured import Place
-from tests.support.faultproxy import FaultProxy
+from tests.support.configured import Place, is_write
+from tests.support.faultproxy import CUT, FaultProxy
 from tests.support.servers import Server
-
-DOCUMENT: dict[str, Any] = {
-    "policies": [{"name": f"p{number}", "rules": "# nothing"} for number in range(5)],
-    "auth": [
-        {"type": "userpass", "users": [{"username": f"u{n}", "password": f"pass-{n}"} for n in range(5)]}
-    ],
-    "secrets": [
-        {"path": "secret", "type": "kv", "options": {"version": 2}},
-        {
-            "type": "pki",
-            "config": {"max_lease_ttl": "72h"},
-            "configuration": {
-                "root/generate": [
-                    {
-                        "name": "exported",
-                        "common_name": "ca.test",
-                        "create_only": True,
-                        "save_to": "secret/data/pki/ca",
-                    }
-                ],
-                "roles": [{"name": "default", "allow_any_name": True}],
-            },
-        },
-    ],
-    "startupSecrets": [{"type": "kv", "path": "secret/data/app", "data": {"data": {"a": "b"}}}],
-}
 
 PASSAGES = [
     *(f"configure.before-change:{number}" for number in (1, 4, 9)),
@@ -63,22 +39,71 @@ def test_every_failpoint_of_configure_has_its_test() -> None:
 
 @pytest.mark.parametrize("at", PASSAGES)
 def test_killed_on_the_way_the_next_run_completes(place: Place, at: str) -> None:
-    place.write(DOCUMENT)
+    place.write(document())
     killed = place.once("--parallelism=1", environment={FAILPOINT: at})
     assert killed.code == -9, killed.log
     with FaultProxy(place.server) as proxy:
         completed = place.once(address=proxy.address)
         assert completed.code == 0, completed.log + completed.output
-    issuers = (place.shown("pki/issuers?list=true") or {}).get("keys") or []
-    assert len(issuers) == 1
-    saved = place.shown("secret/data/pki/ca")
-    assert saved is not None
-    assert "PRIVATE KEY" in saved["data"]["private_key"]
-    assert saved["metadata"]["version"] == 1
-    certificate = (place.shown("pki/cert/ca") or {})["certificate"].strip()
-    assert saved["data"]["certificate"].strip() == certificate
-    assert place.shown("secret/data/app")["metadata"]["version"] == 1  # type: ignore[index]
+    assert_generated_once(place)
     assert b"PRIVATE KEY" not in place.state.read_bytes()
     with FaultProxy(place.server) as proxy:
         again = place.once(address=proxy.address)
         assert (again.code, place.writes(proxy)) == (0, []), again.log
+
+
+def killed_at_write(place: Place, number: int, *, carried_out: bool) -> str:
+    """Apply, with the program killed at its n-th write, which the server gets all the same or does not get.
+
+    The path of that write; empty where there are not as many.
+    """
+    writes: list[str] = []
+
+    def kill(method: str, path: str) -> None:
+        if is_write(method, path):
+            writes.append(path)
+            if len(writes) == number:
+                program.signal(signal.SIGKILL)
+                if not carried_out:
+                    proxy.on("*", "*", CUT, times=None)
+
+    with HookedProxy(place.server, kill) as proxy:
+        program = place.program("--parallelism=1", address=proxy.address)
+        with program:
+            code = program.wait().code
+    assert code == (-signal.SIGKILL if len(writes) >= number else 0)
+    return writes[number - 1] if len(writes) >= number else ""
+
+
+@pytest.mark.parametrize("carried_out", [False, True], ids=["before the server acts", "before it answers"])
+def test_killed_at_any_write_of_a_whole_document_the_next_run_completes(
+    one_kind: ServerKind, tmp_path: Path, carried_out: bool
+) -> None:
+    documents = []
+    with Server(one_kind) as server:
+        place = Place(server, tmp_path)
+        for number in itertools.count(1):
+            prefix = f"run{number}-"
+            documents.append(document(prefix, many=2))
+            place.write(documents[-1])
+            path = killed_at_write(place, number, carried_out=carried_out)
+            if not path:
+                break
+            done = place.once()
+            if carried_out and path == f"{prefix}pki/root/generate/exported":
+                # The key was in the answer that nobody got: no run can save it, and each says so.
+                assert (done.code, "there is nothing to save" in done.output) == (1, True), done.output
+                place.call("DELETE", f"{prefix}pki/root")
+                done = place.once()
+            assert done.code == 0, f"killed at {path}: {done.log}{done.output}"
+            assert_generated_once(place, prefix)
+        assert number > 11
+        assert b"PRIVATE KEY" not in place.state.read_bytes()
+        # Nothing is left to be done of any of them.
+        files = []
+        for number, each in enumerate(documents):
+            files.append(tmp_path / f"{number}.yml")
+            place.write(each, files[-1])
+        with FaultProxy(server) as proxy:
+            again = place.once(address=proxy.address, files=tuple(files))
+            assert (again.code, place.writes(proxy)) == (0, []), again.log
