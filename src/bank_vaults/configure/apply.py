@@ -96,8 +96,7 @@ class _Applier:
         self._likeness = Likeness(())
         self._lock = threading.Lock()
         self._outcomes: dict[Identity, Outcome] = {}
-        self._failed: dict[Identity, int] = {}
-        """With their stages."""
+        self._failed: dict[Identity, Outcome] = {}
         self._earlier: dict[Identity, Record | None] = {}
         self._unwritten = 0
         self._finished = 0
@@ -149,7 +148,7 @@ class _Applier:
         with self._lock:
             self._outcomes[outcome.change.identity] = outcome
             if outcome.bad:
-                self._failed[outcome.change.identity] = outcome.change.stage
+                self._failed[outcome.change.identity] = outcome
 
     def _obstacle(self, change: Change) -> Outcome | None:
         if self._tries.stopped():
@@ -157,10 +156,12 @@ class _Applier:
         with self._lock:
             failed = dict(self._failed)
         if missing := change.needs & failed.keys():
-            return Outcome(change, Result.SKIPPED, f"{min(missing)} has failed", transient=True)
-        if change.action is Action.DELETE and any(stage < Stage.PURGE for stage in failed.values()):
+            passing = any(failed[identity].transient for identity in missing)
+            return Outcome(change, Result.SKIPPED, f"{min(missing)} has failed", passing)
+        before = [outcome for outcome in failed.values() if outcome.change.stage < Stage.PURGE]
+        if change.action is Action.DELETE and before:
             why = "nothing is deleted in a run in which something else has failed"
-            return Outcome(change, Result.SKIPPED, why, transient=True)
+            return Outcome(change, Result.SKIPPED, why, any(outcome.transient for outcome in before))
         return None
 
     def _done(self, change: Change) -> Outcome:

@@ -142,11 +142,15 @@ def test_k16_a_failure_keeps_what_needs_it_and_nothing_else(
         (FatalError("PUT", "x", 400), False),
     ],
 )
-def test_an_outcome_says_whether_trying_again_may_help(
+def test_k16_an_outcome_says_whether_trying_again_may_help_also_of_what_is_skipped_for_it(
     bench: Bench, error: VaultError, transient: bool
 ) -> None:
     bench.server.faults["PUT", "auth/x/role/a"] = error
-    assert bench.run(bench.plan(item("a")))["a"].transient is transient
+    made = bench.plan(item("a"), item("child", 9, ("a",)), item("grandchild", 9, ("child",)))
+    deletion = change("old", Request("DELETE", "old"), action=Action.DELETE, stage=Stage.PURGE)
+    outcomes = bench.run(Plan((*made.changes, deletion)))
+    assert [outcomes[name].result for name in ("child", "grandchild", "old")] == [Result.SKIPPED] * 3
+    assert {outcome.transient for outcome in outcomes.values()} == {transient}
 
 
 def test_deletions_are_not_made_after_a_failure(bench: Bench) -> None:
