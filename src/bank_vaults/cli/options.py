@@ -113,7 +113,7 @@ class Option(NamedTuple):
     @property
     def description(self) -> str:
         """Help, choices and default in one line."""
-        choices = f" ({', '.join(self.choices)})" if self.choices else ""
+        choices = f" ({', '.join(filter(None, self.choices))})" if self.choices else ""
         default = f" [default: {self.default_text}]" if self.default else ""
         return self.help + choices + default
 

@@ -93,7 +93,7 @@ def _commands(names: frozenset[str]) -> str:
 
 
 def _row(option: Option) -> str:
-    choices = f": {', '.join(f'`{choice}`' for choice in option.choices)}" if option.choices else ""
+    choices = f": {', '.join(f'`{choice}`' for choice in option.choices if choice)}" if option.choices else ""
     default = f"`{option.default_text}`" if option.default_text else ""
     cells = (
         f"`--{option.name}`",

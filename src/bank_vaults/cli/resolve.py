@@ -127,7 +127,7 @@ def _parsed(option: Option, texts: Sequence[str], *, environment: bool) -> Value
 
 def _chosen(option: Option, text: str) -> str:
     if option.choices and text not in option.choices:
-        accepted = ", ".join(option.choices)
+        accepted = ", ".join(filter(None, option.choices))
         if option.name == "mode":
             raise ValueError(f"unsupported backend mode: {text!r}; accepted are {accepted}")
         raise ValueError(f"{text!r} is unknown: accepted are {accepted}")

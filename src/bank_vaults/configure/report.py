@@ -45,7 +45,7 @@ def lines(plan: Plan, colour: Colour = plain) -> Iterator[str]:
     for change in plan.todo:
         yield from _change(change, colour)
     for change in spared(plan.changes):
-        yield f"  {change.identity}: {change.reason}"
+        yield f"  {change.identity}{_inside(change)}: {change.reason}"
     counts = plan.counts()
     parts = [f"{counts[action]} {words}" for action, words in _COUNTED.items() if counts[action]]
     yield f"plan: {', '.join(parts) or 'nothing is wanted'}"
@@ -53,15 +53,23 @@ def lines(plan: Plan, colour: Colour = plain) -> Iterator[str]:
 
 def _change(change: Change, colour: Colour) -> Iterator[str]:
     sign, shade = _SIGNS[change.action]
-    inside = f", {change.contents} objects inside" if change.contents else ""
-    place = f"  ({change.place})" if change.place else ""
-    yield colour(f"{sign} {change.identity}", shade) + f": {change.reason}{inside}{place}"
+    yield colour(f"{sign} {change.identity}{_inside(change)}", shade) + f": {change.reason}{_place(change)}"
     for difference in change.differences:
         yield from _difference(difference, new=change.action is Action.CREATE)
 
 
+def _inside(change: Change) -> str:
+    return f" ({change.contents} object{'s' * (change.contents > 1)} inside)" if change.contents else ""
+
+
+def _place(change: Change) -> str:
+    return f"  ({change.place})" if change.place else ""
+
+
 def _difference(difference: Difference, *, new: bool) -> Iterator[str]:
     before, after = difference.before, _texts(difference.after)
+    if isinstance(after, str) and "\n" in after.rstrip("\n"):
+        before = before or ""
     if _is_secret(difference):
         yield f"    {difference.field}: {_SECRET}"
     elif isinstance(before, str) and isinstance(after, str) and "\n" in before + after:
@@ -117,18 +125,21 @@ def as_json(plan: Plan) -> dict[str, Any]:
 
 
 def _change_as_json(change: Change) -> dict[str, Any]:
-    place = change.place
     return {
         "section": change.identity.section,
         "kind": change.identity.kind,
         "name": change.identity.name,
         "action": change.action.value,
         "reason": change.reason,
-        "place": {"file": place.file, "line": place.line, "column": place.column} if place else None,
+        "place": _place_as_json(change),
         "differences": [_difference_as_json(difference) for difference in change.differences],
         "requests": [{"method": request.method, "path": request.path} for request in change.requests],
         "contents": change.contents,
     }
+
+
+def _place_as_json(change: Change) -> dict[str, Any] | None:
+    return change.place._asdict() if change.place else None
 
 
 def _difference_as_json(difference: Difference) -> dict[str, Any]:
@@ -169,7 +180,10 @@ def summary(outcomes: Sequence[Outcome], seconds: float, reads: int, writes: int
         yield "  ".join((first.strip().ljust(widths[0]), *others)).rstrip()
     for outcome in outcomes:
         if outcome.bad:
-            yield f"{result_of(outcome)}: {outcome.change.identity}: {outcome.sentence}"
+            change = outcome.change
+            yield f"{result_of(outcome)}: {change.identity}: {outcome.sentence}{_place(change)}"
+    for change in spared(outcome.change for outcome in outcomes):
+        yield f"kept: {change.identity}{_inside(change)}: {change.reason}"
     yield f"{len(outcomes)} objects, {reads} reads, {writes} writes, {seconds:.2f} s"
 
 
@@ -185,6 +199,7 @@ def outcomes_as_json(outcomes: Sequence[Outcome], seconds: float, reads: int, wr
                 "object": str(outcome.change.identity),
                 "result": result_of(outcome),
                 "error": outcome.sentence,
+                "place": _place_as_json(outcome.change),
             }
             for outcome in outcomes
             if outcome.bad

@@ -196,7 +196,7 @@ def test_k3_a_purge_has_brakes(place: Place) -> None:
     place.call("PUT", "held/inside", {"a": "b"})
     place.write({**PURGE, "policies": DOCUMENT["policies"]})
     shown = place.plan()
-    assert "- secrets mount held: no document has it (kv), 1 objects inside" in shown.output, shown.output
+    assert "- secrets mount held (1 object inside): no document has it (kv)" in shown.output, shown.output
     for flag in ("--purge-limit=2", "--purge-limit=10%"):
         refused = place.once(flag)
         assert refused.code == 1

@@ -46,6 +46,7 @@ PLAN = Plan(
             Difference("policy", "a\nb\nc", Joined(("a\nB ", Reference("accessor", "p")))),
         ),
         change("long", Action.UPDATE, Difference("list", [], ["x" * 200])),
+        change("fresh", Action.CREATE, Difference("policy", None, "one\ntwo\n")),
         change("gone", Action.DELETE, contents=12),
         change("no", Action.REFUSED),
         change("same", Action.KEEP),
@@ -65,10 +66,12 @@ def test_a_plan_is_readable_and_shows_no_secret() -> None:
         "    hash: (secret)",
         "      -b",
         "      +B <accessor of p>",
-        "- auth role gone: because, 12 objects inside  (f.yml:3:5)",
+        "      +one",
+        "      +two",
+        "- auth role gone (12 objects inside): because  (f.yml:3:5)",
         "! auth role no: because  (f.yml:3:5)",
         "  auth role spared: it is protected",
-        "plan: 1 to create, 3 to change, 1 to delete, 1 refused, 2 as wanted",
+        "plan: 2 to create, 3 to change, 1 to delete, 1 refused, 2 as wanted",
     ):
         assert line in text.splitlines()
     assert max(map(len, text.splitlines())) < 130
@@ -102,6 +105,7 @@ def test_a_plan_for_programs_has_everything_but_secrets() -> None:
         "update",
         "update",
         "update",
+        "create",
         "delete",
         "refused",
     ]
@@ -123,18 +127,30 @@ OUTCOMES = (
     Outcome(change("c", Action.DELETE, section="secrets"), Result.DONE),
     Outcome(change("d", Action.KEEP, section="secrets"), Result.KEPT),
     Outcome(change("e", Action.CREATE, section="secrets"), Result.FAILED, "PUT e: 400: no"),
+    Outcome(change("f", Action.KEEP, contents=1)._replace(stage=Stage.PURGE, reason="it stays"), Result.KEPT),
 )
 
 
 def test_the_summary_counts_by_section_and_tells_what_failed() -> None:
     lines = list(report.summary(OUTCOMES, 1.234, 5, 4))
     assert lines[0].split() == ["created", "changed", "deleted", "kept", "failed"]
-    assert lines[1].split() == ["auth", "1", "1", "0", "0", "0"]
+    assert lines[1].split() == ["auth", "1", "1", "0", "1", "0"]
     assert lines[2].split() == ["secrets", "0", "0", "1", "1", "1"]
-    assert lines[3:] == ["failed: secrets role e: PUT e: 400: no", "5 objects, 5 reads, 4 writes, 1.23 s"]
+    assert lines[3:] == [
+        "failed: secrets role e: PUT e: 400: no  (f.yml:3:5)",
+        "kept: auth role f (1 object inside): it stays",
+        "6 objects, 5 reads, 4 writes, 1.23 s",
+    ]
     written = report.outcomes_as_json(OUTCOMES, 1.234, 5, 4)
     assert written["sections"]["secrets"] == {"deleted": 1, "kept": 1, "failed": 1}
-    assert written["failed"] == [{"object": "secrets role e", "result": "failed", "error": "PUT e: 400: no"}]
+    assert written["failed"] == [
+        {
+            "object": "secrets role e",
+            "result": "failed",
+            "error": "PUT e: 400: no",
+            "place": {"file": "f.yml", "line": 3, "column": 5},
+        }
+    ]
 
 
 def test_two_passes_are_told_as_one() -> None:

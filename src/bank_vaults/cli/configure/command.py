@@ -28,6 +28,7 @@ from bank_vaults.telemetry.logs import redact
 from bank_vaults.telemetry.metrics import Metrics
 from bank_vaults.telemetry.sdnotify import Notifier
 from bank_vaults.unsealer.stop import Stop
+from bank_vaults.vault.errors import VaultError
 
 log = logging.getLogger(__name__)
 
@@ -62,11 +63,17 @@ def plan(settings: Settings) -> int:
         return ExitCode.FAILURE
     try:
         passes = parts.passes(settings)
+    except StoreError as error:
+        return _failed(error)
+    try:
         union = files.union()
         with passes.look(union.configuration, purge=union.complete) as look:
             made = look.plan
         if path := settings.text("plan-file"):
             planfile.save(path, made, _target(passes))
+    except VaultError as error:
+        complain(redact(f"Error: {passes.address}: {error}"))
+        return ExitCode.FAILURE
     except (*RUN_ERRORS, StoreError, planfile.PlanFileError) as error:
         return _failed(error)
     if settings.text("output") == "json":
