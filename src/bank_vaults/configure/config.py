@@ -100,13 +100,21 @@ class Auth(NamedTuple):
         return f"Auth({self.path!r}, {self.place})"
 
 
+class MemberAlias(NamedTuple):
+    """An entity by the name that an auth method has for it."""
+
+    mountpath: str
+    """Without slashes at its ends."""
+    name: str
+
+
 class Group(NamedTuple):
     place: Place
     name: str
     type: str
     """``external`` or ``internal``."""
     body: Free
-    """policies, metadata, member_entity_ids, member_group_ids, as given."""
+    """policies, metadata and members, as given; ``member_entity_aliases`` are MemberAliases."""
 
     def __repr__(self) -> str:
         return f"Group({self.name!r}, {self.place})"

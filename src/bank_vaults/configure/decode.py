@@ -17,6 +17,7 @@ from bank_vaults.configure.config import (
     Free,
     Group,
     GroupAlias,
+    MemberAlias,
     MountOptions,
     Plugin,
     Policy,
@@ -142,7 +143,11 @@ def _tuned(
 
 def _group(given: Given, place: Place, path: Path, reporter: Reporter) -> Group:
     body = {name: value for name, value in given.items() if name not in ("name", "type")}
-    if given["type"] == "external" and ("member_entity_ids" in body or "member_group_ids" in body):
+    if "member_entity_aliases" in body:
+        body["member_entity_aliases"] = tuple(
+            MemberAlias(alias["mountpath"], alias["name"]) for alias, _, _ in body["member_entity_aliases"]
+        )
+    if given["type"] == "external" and any(name.startswith("member_") for name in body):
         sentence = "the members of an external group come through its aliases"
         reporter.problem(
             place.line, place.column, path, sentence, "leave them away, or make it an internal group"

@@ -12,7 +12,7 @@ import json
 import sys
 from typing import Any, Final
 
-from bank_vaults.configure.schema import DOCUMENT, Element, Field, Kind
+from bank_vaults.configure.schema import ACCEPTED, DOCUMENT, Element, Field, Kind
 
 _ACTION: Final = r"\$\{"
 """A text with an action of a template may become anything."""
@@ -56,7 +56,10 @@ def schema() -> dict[str, Any]:
         "title": "Configuration of bank-vaults configure",
         "$ref": _reference(DOCUMENT.title),
         "$defs": {
-            **{_key(kind.value): described for kind, described in _KINDS.items()},
+            **{
+                _key(kind.value): {"title": kind.value, "description": ACCEPTED[kind], **described}
+                for kind, described in _KINDS.items()
+            },
             **{_key(element.title): _element(element) for element in elements.values()},
         },
     }
@@ -84,6 +87,8 @@ def _reference(title: str) -> str:
 
 def _element(element: Element) -> dict[str, Any]:
     described: dict[str, Any] = {
+        "title": element.title,
+        **({"description": element.help} if element.help else {}),
         "type": ["object", "null"],
         "additionalProperties": False,
         "properties": {field.name: _member(field) for field in element.fields},
@@ -94,15 +99,16 @@ def _element(element: Element) -> dict[str, Any]:
 
 
 def _member(field: Field) -> dict[str, Any]:
-    about = {"description": field.help} if field.help else {}
+    default = f"; default: {field.default}" if field.default else ""
+    about = {"description": field.help + default}
     if field.choices:
-        accepted = rf"^({'|'.join(field.choices)})$|{_ACTION}"
-        return {**about, "type": "string", "pattern": accepted}
+        return {**about, "anyOf": [{"enum": list(field.choices)}, {"type": "string", "pattern": _ACTION}]}
     if field.element is None:
         return {**about, "$ref": _reference(field.kind.value)}
     value = {"$ref": _reference(field.element.title)}
-    if field.kind is Kind.ELEMENTS:
-        return {**about, "anyOf": [{"type": "array", "items": value}, value]}
+    if field.kind is Kind.ELEMENTS:  # with "anyOf" an editor could not say which element is wrong, and why
+        single = {"if": {"type": "object"}, "then": value}
+        return {**about, "type": ["array", "object", "null"], "items": value, **single}
     return {**about, **value}
 
 

@@ -11,7 +11,8 @@ from bank_vaults.configure.memory import Memory
 from bank_vaults.configure.model import ABSENT, Change, Context, Digest, Shown, Wanted, WriteOnly
 from bank_vaults.configure.sections import kv
 from bank_vaults.configure.sections.generated import Once
-from bank_vaults.configure.sections.groups import GroupName
+from bank_vaults.configure.sections.groups import GroupName, IdentityGroup
+from bank_vaults.configure.sections.members import group_path
 from bank_vaults.configure.sections.mount import Mount
 from bank_vaults.configure.sections.transit import TransitKey
 
@@ -94,6 +95,8 @@ def _elsewhere(item: Wanted) -> Iterator[str]:
             yield f"{item.area}/{item.path}/tune"
         case TransitKey():
             yield f"{item.path}/config"
+        case IdentityGroup():
+            yield group_path(item.identity.name)  # where a member of it is one that only the server has
         case GroupName():
             yield from ("identity/group-alias", "identity/group-alias/id/*")
         case Once() if item.save_to:

@@ -11,12 +11,14 @@ from collections.abc import Iterator
 from typing import Final
 
 from bank_vaults.configure.schema import (
+    ACCEPTED,
     AUDIT,
     AUTH,
     DOCUMENT,
     EXCLUDE,
     GROUP,
     GROUP_ALIAS,
+    MEMBER_ALIAS,
     MOUNT,
     PLUGIN,
     POLICY,
@@ -28,7 +30,6 @@ from bank_vaults.configure.schema import (
     USER_LOCKOUT,
     Element,
     Field,
-    Kind,
 )
 
 _WIDTH: Final = 110
@@ -92,25 +93,6 @@ A file is rendered first ([templates.md](templates.md)), then it is JSON, or els
 | --- | --- |
 """
 
-_KINDS: Final = {
-    Kind.TEXT: "a text",
-    Kind.NAME: "a text, as written; becomes a part of a path",
-    Kind.LOWER_NAME: "the same; servers know it in small letters only",
-    Kind.PATH: "the same; slashes at its ends are taken off",
-    Kind.BOOLEAN: "`true`, `false`",
-    Kind.INTEGER: "a whole number",
-    Kind.DURATION: "`90s`, `1h30m`; digits are seconds; an empty text is the server's default",
-    Kind.TEXTS: "texts; commas do not split them",
-    Kind.WORDS: "texts; a single text is split at its commas",
-    Kind.TEXT_MAP: "texts by name; numbers and booleans as they are written",
-    Kind.FREE: "anything by name",
-    Kind.ITEMS: "free-form maps with their names in them, or a map of them by name; a name is there once",
-    Kind.CONFIGURATION: "by option such items; in some the name may be missing",
-    Kind.MAPPINGS: "by kind and name a text; a list becomes one text with commas",
-    Kind.ELEMENT: "one of the tables below",
-    Kind.ELEMENTS: "the same, any number",
-}
-
 _FILES = """\
 ## Several files
 
@@ -138,6 +120,16 @@ auth:
   - type: github
     config: {organization: example}
     map: {teams: {dev: [dev, read-only]}}
+```
+""",
+    GROUP.title: """\
+```yaml
+groups:
+  - {name: developers, type: internal, member_entities: [alice], policies: [dev]}
+  - name: everybody
+    type: internal
+    member_groups: [developers]
+    member_entity_aliases: [{name: bob, mountpath: userpass}]
 ```
 """,
     SECRETS.title: """\
@@ -187,6 +179,7 @@ _ORDER: Final = (
     MOUNT,
     USER_LOCKOUT,
     GROUP,
+    MEMBER_ALIAS,
     GROUP_ALIAS,
     POLICY,
     SECRETS,
@@ -204,6 +197,7 @@ _PATHS: Final = {
     MOUNT.title: "auth[].options` and `secrets[].config",
     USER_LOCKOUT.title: "user_lockout_config",
     GROUP.title: "groups[]",
+    MEMBER_ALIAS.title: "groups[].member_entity_aliases[]",
     GROUP_ALIAS.title: "group-aliases[]",
     POLICY.title: "policies[]",
     SECRETS.title: "secrets[]",
@@ -219,7 +213,7 @@ def page() -> str:
 
 
 def _lines() -> Iterator[str]:
-    yield _HEAD + "\n".join(f"| {kind.value} | {accepted} |" for kind, accepted in _KINDS.items()) + "\n"
+    yield _HEAD + "\n".join(f"| {kind.value} | {accepted} |" for kind, accepted in ACCEPTED.items()) + "\n"
     yield _FILES
     for element in _ORDER:
         yield from _element(element)

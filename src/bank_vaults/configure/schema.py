@@ -39,16 +39,37 @@ class Kind(Enum):
     ELEMENTS = "list of elements"
 
 
+ACCEPTED: Final = {
+    Kind.TEXT: "a text",
+    Kind.NAME: "a text, as written; becomes a part of a path",
+    Kind.LOWER_NAME: "a name; servers know it in small letters only",
+    Kind.PATH: "a name; slashes at its ends are taken off",
+    Kind.BOOLEAN: "`true`, `false`",
+    Kind.INTEGER: "a whole number",
+    Kind.DURATION: "`90s`, `1h30m`; digits are seconds; an empty text is the server's default",
+    Kind.TEXTS: "texts; commas do not split them",
+    Kind.WORDS: "texts; a single text is split at its commas",
+    Kind.TEXT_MAP: "texts by name; numbers and booleans as they are written",
+    Kind.FREE: "anything by name",
+    Kind.ITEMS: "free-form maps with their names in them, or a map of them by name; a name is there once",
+    Kind.CONFIGURATION: "by option free-form maps with their names in them; in some the name may be missing",
+    Kind.MAPPINGS: "by kind and name a text; a list becomes one text with commas",
+    Kind.ELEMENT: "a map with the members of one of the tables below",
+    Kind.ELEMENTS: "such maps, any number",
+}
+"""What a kind takes, in words, in Markdown."""
+
+
 class Field(NamedTuple):
     """A member of an element."""
 
     name: str
     kind: Kind
     help: str
-    """For the reference page: a sentence without a full stop, in Markdown."""
+    """A sentence without a full stop, in Markdown."""
     required: bool = False
     default: str = ""
-    """For the reference page."""
+    """In words."""
     choices: tuple[str, ...] = ()
     """Accepted texts; empty: any."""
     element: Element | None = None
@@ -66,7 +87,7 @@ class Element(NamedTuple):
     title: str
     fields: tuple[Field, ...]
     help: str = ""
-    """For the reference page: sentences, in Markdown."""
+    """Sentences, in Markdown."""
 
 
 _K = Kind
@@ -187,10 +208,18 @@ AUTH: Final = Element(
     ),
 )
 
+MEMBER_ALIAS: Final = Element(
+    "Alias of a member",
+    (
+        Field("name", _K.NAME, "as the auth method calls the entity", required=True),
+        Field("mountpath", _K.PATH, "path of the auth method", required=True),
+    ),
+)
+
 GROUP: Final = Element(
     "Group",
     (
-        Field("name", _K.NAME, "", required=True),
+        Field("name", _K.NAME, "servers find it by capitals and small letters alike", required=True),
         Field(
             "type",
             _K.TEXT,
@@ -199,10 +228,23 @@ GROUP: Final = Element(
             choices=("external", "internal"),
         ),
         Field("policies", _K.TEXTS, "policies of its members"),
-        Field("metadata", _K.FREE, "texts by name"),
+        Field("metadata", _K.FREE, "texts for people and for templated policies, by name"),
+        Field("member_entities", _K.TEXTS, "of an internal group: entities, by their names", new=True),
+        Field(
+            "member_entity_aliases",
+            _K.ELEMENTS,
+            "of an internal group: entities, by the names that auth methods have for them",
+            element=MEMBER_ALIAS,
+            new=True,
+        ),
+        Field("member_groups", _K.TEXTS, "of an internal group: groups, by their names", new=True),
         Field("member_entity_ids", _K.TEXTS, "of an internal group: entities, by ID", new=True),
         Field("member_group_ids", _K.TEXTS, "of an internal group: groups, by ID", new=True),
     ),
+    "The members of an internal group are looked up on the server: a name that it does not have fails this "
+    "group alone. A group of a document may be named before the server has it; it is made first. What is "
+    "given by names and by IDs is taken together. Without any of them the server keeps the members that it "
+    "has, and an empty list takes them away.",
 )
 
 GROUP_ALIAS: Final = Element(
@@ -217,8 +259,10 @@ GROUP_ALIAS: Final = Element(
 PLUGIN: Final = Element(
     "Plugin",
     (
-        Field("plugin_name", _K.NAME, "", required=True),
-        Field("type", _K.TEXT, "", required=True, choices=("auth", "database", "secret")),
+        Field("plugin_name", _K.NAME, "by which mounts ask for it", required=True),
+        Field(
+            "type", _K.TEXT, "what it is a plugin for", required=True, choices=("auth", "database", "secret")
+        ),
         Field("command", _K.TEXT, "what is started, below the plugin directory; arguments may follow"),
         Field("sha256", _K.TEXT, "of the file", aliases=("sha_256",)),
         Field("args", _K.TEXTS, "arguments", new=True),
@@ -232,7 +276,7 @@ PLUGIN: Final = Element(
 POLICY: Final = Element(
     "Policy",
     (
-        Field("name", _K.LOWER_NAME, "", required=True),
+        Field("name", _K.LOWER_NAME, "by which tokens, roles and groups have it", required=True),
         Field("rules", _K.TEXT, "HCL or JSON; `__accessor__PATH` becomes the accessor of that auth method"),
         Field("RulesFormatted", _K.TEXT, "has no effect, as in Go Bank-Vaults"),
     ),
@@ -268,7 +312,7 @@ SECRET_KEY: Final = Element(
             "of the Secret, in the namespace `$NAMESPACE`, else that of the pod",
             required=True,
         ),
-        Field("key", _K.NAME, "", required=True),
+        Field("key", _K.NAME, "in the Secret; also the name that its value gets", required=True),
     ),
 )
 
@@ -289,10 +333,16 @@ SECRET_DATA: Final = Element(
 STARTUP_SECRET: Final = Element(
     "Start-up secret",
     (
-        Field("type", _K.TEXT, "", required=True, choices=("kv", "pki")),
+        Field("type", _K.TEXT, "of the engine", required=True, choices=("kv", "pki")),
         Field("path", _K.PATH, "complete, as `secret/data/NAME` or `pki/config/ca`", required=True),
         Field("max_versions", _K.INTEGER, "of `kv` version 2"),
-        Field("data", _K.ELEMENT, "", required=True, element=SECRET_DATA),
+        Field(
+            "data",
+            _K.ELEMENT,
+            "what is written, or where it is taken from",
+            required=True,
+            element=SECRET_DATA,
+        ),
         Field("create_only", _K.BOOLEAN, "write it only where there is none", default="false", new=True),
     ),
 )

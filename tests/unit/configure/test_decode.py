@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bank_vaults.configure.config import MountOptions, Purge
+from bank_vaults.configure.config import MemberAlias, MountOptions, Purge
 from bank_vaults.configure.model import Place
 from tests.unit.configure.decoding import FILE, decoded, document, problems, warnings
 
@@ -510,6 +510,24 @@ def test_an_internal_group_has_members_and_an_external_one_has_none() -> None:
             "1:10: groups[0]: the members of an external group come through its aliases; "
             "leave them away, or make it an internal group"
         ),
+    ]
+
+
+def test_members_of_a_group_may_be_given_by_name() -> None:
+    members = {
+        "member_entities": "e",
+        "member_groups": ["g", 7],
+        "member_entity_aliases": {"name": "n", "mountpath": "/a/b/"},
+    }
+    (group,) = decoded({"groups": {"name": "a", "type": "internal", **members}}).groups
+    assert group.body == {
+        "member_entities": ["e"],
+        "member_groups": ["g", "7"],
+        "member_entity_aliases": (MemberAlias("a/b", "n"),),
+    }
+    assert problems("groups: [{name: a, type: external, member_entities: [b]}]")
+    assert problems("groups: [{name: a, type: internal, member_entity_aliases: [{name: b}]}]") == [
+        "1:60: groups[0].member_entity_aliases[0]: the mountpath is missing"
     ]
 
 

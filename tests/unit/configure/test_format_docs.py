@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft7Validator, Draft202012Validator
 
 from bank_vaults.configure import jsonschema, reference
 from bank_vaults.configure.schema import DOCUMENT, Element
@@ -21,53 +22,20 @@ PAGE = DOCS / "configuration-format.md"
 SCHEMA = DOCS / "configuration.schema.json"
 SAMPLE = Path(__file__).with_name("sample.yml")
 
-_TYPES: dict[str, tuple[type, ...]] = {
-    "string": (str,),
-    "number": (int, float),
-    "integer": (int,),
-    "array": (list,),
-    "object": (dict,),
-    "null": (type(None),),
-}
+EDITORS: tuple[Any, ...] = (Draft202012Validator, Draft7Validator)
+"""What the schema says it is, and what editors take it for that know no newer one."""
 
 
-def _is_of(value: Any, name: str) -> bool:
-    if name == "boolean" or isinstance(value, bool):
-        return name == "boolean" and isinstance(value, bool)
-    return isinstance(value, _TYPES[name])
-
-
-def _fits(value: Any, schema: dict[str, Any], root: dict[str, Any]) -> bool:
-    """Whether a value fits, for the words of JSON Schema that ours has."""
-    assert schema.keys() <= {
-        *("$schema", "$defs", "title", "description", "$ref", "anyOf", "type", "pattern"),
-        *("items", "additionalProperties", "properties", "required"),
-    }
-    if "$ref" in schema and not _fits(value, root["$defs"][schema["$ref"].removeprefix("#/$defs/")], root):
-        return False
-    if "anyOf" in schema and not any(_fits(value, each, root) for each in schema["anyOf"]):
-        return False
-    types = schema.get("type", [])
-    if types and not any(_is_of(value, name) for name in ([types] if isinstance(types, str) else types)):
-        return False
-    if isinstance(value, str):
-        return re.search(schema.get("pattern", ""), value) is not None
-    if isinstance(value, list):
-        return all(_fits(item, schema.get("items", {}), root) for item in value)
-    if isinstance(value, dict):
-        properties, others = schema.get("properties", {}), schema.get("additionalProperties", {})
-        return value.keys() >= set(schema.get("required", ())) and all(
-            _fits(member, properties[name], root)
-            if name in properties
-            else others is not False and _fits(member, others, root)
-            for name, member in value.items()
-        )
-    return True
+def _faults(document: str, editor: Any = Draft202012Validator) -> list[str]:
+    """Where an editor finds something wrong in a document."""
+    found = editor(jsonschema.schema()).iter_errors(yaml12.load(document))
+    return [error.json_path for error in found]
 
 
 def _is_valid(document: str) -> bool:
-    root = jsonschema.schema()
-    return _fits(yaml12.load(document), root, root)
+    verdicts = {not _faults(document, editor) for editor in EDITORS}
+    assert len(verdicts) == 1
+    return verdicts.pop()
 
 
 def test_the_reference_page_is_up_to_date() -> None:
@@ -102,6 +70,28 @@ def test_every_member_is_on_the_page_and_in_the_schema() -> None:
     expect(DOCUMENT)
 
 
+@pytest.mark.parametrize("editor", EDITORS)
+def test_the_schema_is_one_by_the_schema_of_schemas(editor: Any) -> None:
+    editor.check_schema(jsonschema.schema())
+
+
+def test_everything_in_the_schema_tells_what_it_is() -> None:
+    for name, described in jsonschema.schema()["$defs"].items():
+        assert described["title"], name
+        for member, each in described.get("properties", {}).items():
+            assert each["description"], f"{name}: {member}"
+
+
+def test_an_editor_shows_the_words_of_the_reference_page() -> None:
+    page, described = reference.page(), jsonschema.schema()["$defs"]
+    assert described["group"]["description"] in " ".join(page.split())
+    group = described["group"]["properties"]["member_groups"]["description"]
+    assert f"| `member_groups` | list of texts |  | {group} (new) |" in page
+    assert described["duration"]["description"] in page
+    assert described["audit-device"]["properties"]["path"]["description"].endswith("; default: the type")
+    assert described["group"]["properties"]["type"]["anyOf"][0] == {"enum": ["external", "internal"]}
+
+
 def test_examples_of_the_page_are_documents() -> None:
     examples = re.findall(r"(?s)```yaml\n(.*?)```", reference.page())
     assert len(examples) >= 3
@@ -117,9 +107,27 @@ def test_the_published_sample_is_valid_before_it_is_rendered() -> None:
 
 
 @pytest.mark.parametrize(
+    ("document", "where"),
+    [
+        ("polices: []", "$"),
+        ("auth: [{type: a}, {type: b, local: yes}]", "$.auth[1].local"),
+        ("purgeUnmanagedConfig: {enabled: [1]}", "$.purgeUnmanagedConfig.enabled"),
+        ("purgeUnmanagedConfig: {exclude: {atuh: true}}", "$.purgeUnmanagedConfig.exclude"),
+        ("groups: {name: a, type: b}", "$.groups.type"),
+        ("secrets: [{type: kv, configuration: {config: [{}, 5]}}]", "$.secrets[0].configuration.config[1]"),
+    ],
+)
+def test_an_editor_marks_the_place(document: str, where: str) -> None:
+    for editor in EDITORS:
+        assert _faults(document, editor) == [where]
+
+
+@pytest.mark.parametrize(
     "document",
     [
         "polices: []",
+        "groups: [{name: a, type: internal, member_entity_aliases: [{name: b}]}]",
+        "groups: [{name: a, type: internal, member_groups: [{name: b}]}]",
         "policies: [{rules: a}]",
         "policies: a",
         "policies: [{name: [a]}]",
@@ -149,6 +157,7 @@ def test_what_the_schema_refuses_the_program_refuses(document: str) -> None:
         "auth: [{type: a, local: 'true', roles: {b: ~}, users: [{username: c}], path: ~}]",
         "secrets: [{type: kv, max_versions: '0x10', options: {version: 2}, configuration: {config: {}}}]",
         "purgeUnmanagedConfig: {enabled: 1, exclude: {auth: ''}}",
+        "groups: {name: a, type: internal, member_groups: b, member_entity_aliases: {name: c, mountpath: d}}",
     ],
 )
 def test_what_is_usual_is_taken_by_both(document: str) -> None:

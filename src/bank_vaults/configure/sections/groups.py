@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from bank_vaults.configure.config import Configuration, Group, GroupAlias
 from bank_vaults.configure.model import (
@@ -23,15 +23,28 @@ from bank_vaults.configure.model import (
 )
 from bank_vaults.configure.sections import steps
 from bank_vaults.configure.sections.item import change_of, judge
+from bank_vaults.configure.sections.members import (
+    MEMBERS,
+    Members,
+    group_identity,
+    group_path,
+    in_circles,
+    mount_of,
+)
 from bank_vaults.configure.sections.refused import Refused, unfit
-from bank_vaults.configure.server import AUTH, Server, UnreadableError, keys, listing
+from bank_vaults.configure.server import (
+    AUTH,
+    Server,
+    UnreadableError,
+    accessors,
+    infos,
+    keys,
+    listing,
+    text,
+)
 
 GROUPS: Final = "identity/group/name?list=true"
 ALIASES: Final = "identity/group-alias/id?list=true"
-
-
-def _group(name: str) -> str:
-    return f"identity/group/name/{name}"
 
 
 class IdentityGroup(NamedTuple):
@@ -40,17 +53,25 @@ class IdentityGroup(NamedTuple):
     identity: Identity
     place: Place
     fields: Fields
+    """Without its members."""
+    members: Members = Members()
+    managed: frozenset[Identity] = frozenset()
+    """Of its member groups those that a document has, and which therefore may still be absent."""
     stage: int = Stage.GROUPS
-    needs: frozenset[Identity] = frozenset()
+
+    @property
+    def needs(self) -> frozenset[Identity]:
+        """See Change."""
+        return frozenset(map(group_identity, self.members.groups or ()))
 
     @property
     def reads(self) -> tuple[str, ...]:
         """See Wanted."""
-        return (_group(self.identity.name),)
+        return (group_path(self.identity.name), *self.members.reads)
 
     def plan(self, shown: Callable[[str], Shown], record: Record | None, context: Context) -> Change:
         """See Wanted."""
-        (path,) = self.reads
+        path = group_path(self.identity.name)
         found = shown(path)
         now = (found.fields or {}).get("type")
         if now and now != self.fields["type"]:
@@ -60,11 +81,20 @@ class IdentityGroup(NamedTuple):
                 f"it is {now} on the server, which cannot be changed: remove or rename it first",
                 Difference("type", now, self.fields["type"]),
             )._replace(record=record)
-        verdict = judge(self.fields, found, record, context)
-        kept = verdict.action is Action.KEEP
-        return change_of(self, verdict)._replace(
-            requests=() if kept else (Request("PUT", path, self.fields),), look="" if kept else path
-        )
+        members = self.members.resolved(shown, self.managed)
+        if members.unknown:
+            return steps.change(self, Action.REFUSED, "; ".join(members.unknown))._replace(record=record)
+        body = {**self.fields, **members.fields}
+        verdict = judge(body if found.problem else self.fields, found, record, context)
+        changed = () if found.problem else members.differences(found.fields or {}, path)
+        if changed and verdict.action is not Action.CREATE:
+            names = f"{', '.join(each.field for each in changed)} differ"
+            reason = names if verdict.action is Action.KEEP else f"{verdict.reason}; {names}"
+            verdict = verdict._replace(action=Action.UPDATE, reason=reason)
+        change = change_of(self, verdict._replace(differences=(*verdict.differences, *changed)))
+        if verdict.action is Action.KEEP:
+            return change
+        return change._replace(requests=(Request("PUT", path, body),), look=path)
 
 
 class GroupName(NamedTuple):
@@ -83,28 +113,28 @@ class GroupName(NamedTuple):
     @property
     def needs(self) -> frozenset[Identity]:
         """See Change."""
-        return frozenset({_mount_identity(self.mount), _group_identity(self.group)})
+        return frozenset({_mount_identity(self.mount), group_identity(self.group)})
 
     @property
     def reads(self) -> tuple[str, ...]:
         """See Wanted."""
-        return (AUTH, ALIASES, _group(self.group))
+        return (AUTH, ALIASES, group_path(self.group))
 
     def plan(self, shown: Callable[[str], Shown], record: Record | None, context: Context) -> Change:
         """See Wanted."""
         del record, context
         try:
-            methods, aliases = listing(shown, AUTH), _infos(shown)
+            methods, aliases = listing(shown, AUTH), infos(shown, ALIASES)
         except UnreadableError as error:
             return steps.change(self, Action.REFUSED, str(error))
-        method, group = methods.get(f"{self.mount}/"), shown(_group(self.group))
+        method, group = methods.get(f"{self.mount}/"), shown(group_path(self.group))
         if method is None and _mount_identity(self.mount) not in self.managed:
             return steps.change(self, Action.REFUSED, f"there is no auth method at {self.mount}")
-        if not group.there and _group_identity(self.group) not in self.managed:
+        if not group.there and group_identity(self.group) not in self.managed:
             why = f"cannot be read: {group.problem}" if group.problem else "does not exist"
             return steps.change(self, Action.REFUSED, f"the group {self.group} {why}")
-        accessor = str(method.get("accessor")) if method else None
-        number = str(group.fields.get("id")) if group.fields else None
+        accessor = text(method, "accessor", AUTH) if method else None
+        number = text(group.fields, "id", group_path(self.group)) if group.fields else None
         for key, info in aliases.items():
             if accessor and info.get("name") == self.name and info.get("mount_accessor") == accessor:
                 if number == info.get("canonical_id"):
@@ -130,34 +160,56 @@ class GroupName(NamedTuple):
 def wanted(configuration: Configuration, server: Server) -> tuple[Wanted, ...]:
     """The groups and the aliases of the documents."""
     del server
-    managed = frozenset(
-        [_mount_identity(auth.path) for auth in configuration.auth]
-        + [_group_identity(group.name) for group in configuration.groups]
-    )
+    names = {group.name.lower(): group.name for group in configuration.groups}
+    mounts = frozenset(_mount_identity(auth.path) for auth in configuration.auth)
+    members = {group.name: _members(group, names) for group in configuration.groups}
+    entangled = in_circles({name: each.groups or () for name, each in members.items()})
     return (
-        *(_wanted_group(group) for group in configuration.groups),
-        *(_wanted_alias(alias, managed) for alias in configuration.group_aliases),
+        *(_wanted_group(group, members[group.name], names, entangled) for group in configuration.groups),
+        *(_wanted_alias(alias, names, mounts) for alias in configuration.group_aliases),
     )
 
 
-def _wanted_group(group: Group) -> Wanted:
-    identity = _group_identity(group.name)
-    members = [name for name in ("member_entity_ids", "member_group_ids") if group.body.get(name)]
-    why = unfit(group.name, slashes=True)
-    if group.type == "external" and members:
-        why = why or f"an external group has no {' and no '.join(members)}: its members come through aliases"
+def _members(group: Group, names: Mapping[str, str]) -> Members:
+    """The members that a document gives, groups by the names that the documents have for them: servers find
+    groups by names in capitals and in small letters alike.
+    """
+    groups = group.body.get("member_groups")
+    return Members(
+        group.body.get("member_entity_ids"),
+        group.body.get("member_entities"),
+        group.body.get("member_entity_aliases"),
+        group.body.get("member_group_ids"),
+        None if groups is None else tuple(names.get(name.lower(), name) for name in groups),
+    )
+
+
+def _wanted_group(
+    group: Group, members: Members, names: Mapping[str, str], entangled: frozenset[str]
+) -> Wanted:
+    identity = group_identity(group.name)
+    why = unfit(group.name, slashes=True) or members.fault
+    if group.type == "external" and members.given:
+        given = " and no ".join(members.given)
+        why = why or f"an external group has no {given}: its members come through aliases"
+    if group.name in entangled:
+        why = why or "it would be a member of itself, directly or through its member_groups"
     if why:
         return Refused(identity, group.place, why, Stage.GROUPS)
-    given = {name: value for name, value in group.body.items() if value is not None and name != "name"}
-    return IdentityGroup(identity, group.place, {**given, "type": group.type})
+    left_out = ("name", *MEMBERS)
+    fields = {name: value for name, value in group.body.items() if value is not None and name not in left_out}
+    managed = frozenset(group_identity(name) for name in members.groups or () if name.lower() in names)
+    return IdentityGroup(identity, group.place, {**fields, "type": group.type}, members, managed)
 
 
-def _wanted_alias(alias: GroupAlias, managed: frozenset[Identity]) -> Wanted:
+def _wanted_alias(alias: GroupAlias, names: Mapping[str, str], mounts: frozenset[Identity]) -> Wanted:
     identity = Identity("group-aliases", "alias", f"{alias.mountpath}/{alias.name}")
     why = unfit(alias.group, slashes=True)
     if why:
         return Refused(identity, alias.place, why, Stage.ALIASES)
-    return GroupName(identity, alias.place, alias.name, alias.mountpath, alias.group, managed)
+    group = names.get(alias.group.lower())
+    managed = mounts & {_mount_identity(alias.mountpath)} | ({group_identity(group)} if group else set())
+    return GroupName(identity, alias.place, alias.name, alias.mountpath, group or alias.group, managed)
 
 
 def listings(configuration: Configuration) -> tuple[str, ...]:
@@ -168,7 +220,7 @@ def listings(configuration: Configuration) -> tuple[str, ...]:
 
 def details(configuration: Configuration, shown: Callable[[str], Shown]) -> tuple[str, ...]:
     """What has to be read for ``unmanaged`` once the listings are known. Raises UnreadableError."""
-    return tuple(_group(name) for name in _unmanaged_names(configuration, shown))
+    return tuple(group_path(name) for name in _unmanaged_names(configuration, shown))
 
 
 def unmanaged(configuration: Configuration, shown: Callable[[str], Shown]) -> tuple[Change, ...]:
@@ -180,13 +232,13 @@ def unmanaged(configuration: Configuration, shown: Callable[[str], Shown]) -> tu
     internal = any(group.type == "internal" for group in configuration.groups)
     groups = []
     for name in _unmanaged_names(configuration, shown):
-        found = shown(_group(name))
+        found = shown(group_path(name))
         if found.problem:
-            raise UnreadableError(_group(name), found.problem)
+            raise UnreadableError(group_path(name), found.problem)
         kind = str((found.fields or {}).get("type", ""))
         if kind == "external" or (kind == "internal" and internal):
             reason = f"no document has it ({kind})"
-            groups.append(steps.deletion(_group_identity(name), _group(name), reason))
+            groups.append(steps.deletion(group_identity(name), group_path(name), reason))
     return (*groups, *_unmanaged_aliases(configuration, shown))
 
 
@@ -201,29 +253,15 @@ def _unmanaged_aliases(configuration: Configuration, shown: Callable[[str], Show
     if not configuration.purge.covers("group-aliases"):
         return ()
     managed = {(alias.mountpath, alias.name) for alias in configuration.group_aliases}
+    mounts = {accessor: path for path, accessor in accessors(shown).items()}
     changes = []
-    for key, info in _infos(shown).items():
-        mount = str(info.get("mount_path", "")).removeprefix("auth/").strip("/")
-        name = str(info.get("name"))
+    for key, info in infos(shown, ALIASES).items():
+        mount = mounts.get(text(info, "mount_accessor", ALIASES)) or mount_of(info, ALIASES)
+        name = text(info, "name", ALIASES)
         if (mount, name) not in managed:
             identity = Identity("group-aliases", "alias", f"{mount}/{name}")
             changes.append(steps.deletion(identity, f"identity/group-alias/id/{key}"))
     return tuple(changes)
-
-
-def _infos(shown: Callable[[str], Shown]) -> Mapping[str, Mapping[str, Any]]:
-    """All aliases by their IDs. Raises UnreadableError."""
-    answer = shown(ALIASES)
-    if answer.problem:
-        raise UnreadableError(ALIASES, answer.problem)
-    infos = (answer.fields or {}).get("key_info") or {}
-    if not isinstance(infos, Mapping):
-        raise UnreadableError(ALIASES, "what it shows is no list")
-    return infos
-
-
-def _group_identity(name: str) -> Identity:
-    return Identity("groups", "group", name)
 
 
 def _mount_identity(path: str) -> Identity:

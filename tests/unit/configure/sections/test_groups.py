@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
-from bank_vaults.configure.config import Auth, Configuration, Group, GroupAlias, Purge
+from bank_vaults.configure import plan
+from bank_vaults.configure.config import Auth, Configuration, Group, GroupAlias, MemberAlias, Purge
+from bank_vaults.configure.memory import Memory
 from bank_vaults.configure.model import (
     Action,
     Change,
@@ -18,7 +21,7 @@ from bank_vaults.configure.model import (
     Shown,
     WriteOnly,
 )
-from bank_vaults.configure.sections import groups
+from bank_vaults.configure.sections import groups, members
 from bank_vaults.configure.server import Server, UnreadableError
 from tests.support.configuring import digest, shows
 
@@ -58,11 +61,167 @@ def test_k21_internal_groups_have_members() -> None:
     assert change.requests == (Request("PUT", ADMIN, {"member_group_ids": ["g2"], "type": "internal"}),)
 
 
+ALIASED = {
+    "canonical_id": "e2",
+    "name": "bob",
+    "mount_accessor": "acc1",
+    "mount_path": "auth/people/",
+}
+KNOWN: dict[str, Any] = {
+    "identity/entity/name/alice": {"id": "e1", "name": "alice"},
+    members.ENTITY_ALIASES: {"key_info": {"1": {**ALIASED, "mount_path": "auth/other/"}, "2": ALIASED}},
+    "identity/group/name/others": {"id": "g1"},
+}
+BY_NAME: dict[str, Any] = {
+    "member_entities": ["alice"],
+    "member_entity_aliases": (MemberAlias("people", "bob"),),
+    "member_groups": ["others"],
+}
+
+
+def planned_members(found: dict[str, Any] | None, *others: Group, **given: Any) -> Change:
+    """Of the group admin with these members."""
+    configuration = Configuration(groups=(group("internal", **given), *others))
+    return groups.wanted(configuration, Server())[0].plan(shows({**KNOWN, ADMIN: found}), None, CONTEXT)
+
+
+def test_members_are_looked_up_by_their_names_and_told_by_them() -> None:
+    change = planned_members(None, policies=["a"], **BY_NAME)
+    assert change.requests == (
+        Request(
+            "PUT",
+            ADMIN,
+            {
+                "policies": ["a"],
+                "type": "internal",
+                "member_entity_ids": ["e1", "e2"],
+                "member_group_ids": ["g1"],
+            },
+        ),
+    )
+    assert [(each.field, each.before, each.after) for each in change.differences[-2:]] == [
+        ("member_entities", None, ["alice", "people/bob"]),
+        ("member_groups", None, ["others"]),
+    ]
+    (made,) = groups.wanted(Configuration(groups=(group("internal", **BY_NAME),)), Server())
+    assert set(made.reads) == {ADMIN, *KNOWN}
+
+
+def test_members_that_are_there_are_kept_in_any_order_and_however_often_they_are_given() -> None:
+    found = {"type": "internal", "member_entity_ids": ["e2", "e1"], "member_group_ids": ["g1"]}
+    assert planned_members(found, **BY_NAME).action is Action.KEEP
+    assert planned_members(found, **BY_NAME, member_entity_ids=["e1"]).action is Action.KEEP
+    assert planned_members(found).action is Action.KEEP
+
+
+def test_another_member_is_the_only_difference_and_everything_is_sent() -> None:
+    found = {"type": "internal", "policies": ["a"], "member_entity_ids": ["e1", "e9"]}
+    change = planned_members(found, policies=["a"], member_entities=["alice"])
+    assert (change.action, change.reason) == (Action.UPDATE, "member_entities differ")
+    assert [(each.before, each.after) for each in change.differences] == [(["alice", "e9"], ["alice"])]
+    assert change.requests[0].body == {"policies": ["a"], "type": "internal", "member_entity_ids": ["e1"]}
+    both = planned_members(found, policies=["b"], member_entities=["alice"])
+    assert both.reason == "policies differ; member_entities differ"
+
+
+def test_an_empty_list_takes_the_members_away_and_none_at_all_leaves_them() -> None:
+    found = {"type": "internal", "member_entity_ids": ["e1"], "member_group_ids": ["g1"]}
+    change = planned_members(found, member_groups=[])
+    assert change.requests[0].body == {"type": "internal", "member_group_ids": []}
+
+
+def test_a_group_of_a_document_may_be_a_member_before_it_is_there_and_is_made_first() -> None:
+    change = planned_members(None, group("internal", "Team/New"), member_groups=["team/new", "others"])
+    assert change.needs == {Identity("groups", "group", "Team/New"), Identity("groups", "group", "others")}
+    assert change.requests[0].body == {
+        "type": "internal",
+        "member_group_ids": [Reference("group", "Team/New"), "g1"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "word"),
+    [
+        ({"member_entities": ["alice", "carol"]}, "there is no entity 'carol'"),
+        ({"member_groups": ["none"]}, "there is no group 'none', neither in a document nor on the server"),
+        (
+            {"member_entity_aliases": (MemberAlias("people", "carol"),)},
+            "no entity has the alias 'carol' in the auth method people",
+        ),
+        ({"member_entities": ["../carol"]}, "dots"),
+    ],
+)
+def test_a_member_that_nobody_knows_fails_its_group_alone(given: dict[str, Any], word: str) -> None:
+    configuration = Configuration(groups=(group("internal", **given), group(name="fine")))
+    made = plan.make(groups.wanted(configuration, Server()), shows(KNOWN), Memory.empty(), WriteOnly.CHANGED)
+    assert [change.action for change in made.changes] == [Action.REFUSED, Action.CREATE]
+    assert word in made.changes[0].reason
+
+
+def test_an_alias_of_several_entities_is_no_name() -> None:
+    twice = {"key_info": {"1": ALIASED, "2": {**ALIASED, "canonical_id": "e3"}}}
+    (made,) = groups.wanted(Configuration(groups=(group("internal", **BY_NAME),)), Server())
+    change = made.plan(shows({**KNOWN, members.ENTITY_ALIASES: twice}), None, CONTEXT)
+    assert change.action is Action.REFUSED
+    assert "several entities have the alias 'bob'" in change.reason
+
+
+@pytest.mark.parametrize(
+    ("path", "answer"),
+    [
+        ("identity/entity/name/alice", Shown(None, "403: denied")),
+        ("identity/entity/name/alice", Shown({"id": 5})),
+        (members.ENTITY_ALIASES, Shown({"key_info": {"1": {**ALIASED, "canonical_id": None}}})),
+        (members.ENTITY_ALIASES, Shown({"key_info": {"1": {**ALIASED, "mount_path": 1}}})),
+        ("identity/group/name/others", Shown({})),
+        (ADMIN, Shown({"type": "internal", "member_group_ids": "g1"})),
+    ],
+)
+def test_a_member_of_which_the_server_shows_nothing_usable_is_not_guessed(path: str, answer: Shown) -> None:
+    (made,) = groups.wanted(Configuration(groups=(group("internal", **BY_NAME),)), Server())
+    known = shows(KNOWN)
+    with pytest.raises(UnreadableError, match=re.escape(path)):
+        made.plan(lambda each: answer if each == path else known(each), None, CONTEXT)
+
+
+def test_members_are_written_where_the_group_is_not_shown_and_once_only() -> None:
+    (made,) = groups.wanted(Configuration(groups=(group("internal", **BY_NAME),)), Server())
+    known = shows(KNOWN)
+
+    def shown(path: str) -> Shown:
+        return Shown(None, "403: denied") if path == ADMIN else known(path)
+
+    first = made.plan(shown, None, CONTEXT)
+    assert first.requests[0].body["member_group_ids"] == ["g1"]  # type: ignore[index]
+    assert made.plan(shown, first.record, CONTEXT).action is Action.KEEP
+
+
+def test_groups_that_would_be_members_of_themselves_are_refused_and_no_others() -> None:
+    given = {
+        "alone": ["ALONE"],
+        "a": ["b"],
+        "b": ["c", "leaf"],
+        "c": ["a"],
+        "above": ["a"],
+        "leaf": [],
+    }
+    configuration = Configuration(
+        groups=tuple(group("internal", name, member_groups=each) for name, each in given.items())
+    )
+    refused = {
+        item.identity.name
+        for item in groups.wanted(configuration, Server())
+        if item.plan(shows(KNOWN), None, CONTEXT).action is Action.REFUSED
+    }
+    assert refused == {"alone", "a", "b", "c"}
+
+
 @pytest.mark.parametrize(
     ("wanted", "found", "word"),
     [
         (group("internal"), {"type": "external"}, "cannot be changed"),
         (group(member_entity_ids=["e"]), None, "member_entity_ids"),
+        (group(member_groups=["e"]), None, "no member_groups: its members come through aliases"),
         (group(name="a//b"), None, "empty part"),
     ],
 )
@@ -124,6 +283,13 @@ def test_an_alias_of_another_group_is_given_to_this_one() -> None:
     change = planned_alias({"1": info(group="g2")})
     assert change.action is Action.UPDATE
     assert change.requests == (Request("PUT", "identity/group-alias/id/1", BODY),)
+
+
+def test_an_alias_finds_its_group_by_capitals_and_small_letters_alike() -> None:
+    alias = ALIAS._replace(group="ADMIN")
+    *_, made = groups.wanted(Configuration(groups=(group(),), group_aliases=(alias,)), Server())
+    change = made.plan(shows({"sys/auth": METHODS, ADMIN: None}), None, CONTEXT)
+    assert change.requests == (Request("PUT", "identity/group-alias", BODY),)
 
 
 def test_method_and_group_may_come_with_the_same_run() -> None:
@@ -209,6 +375,25 @@ def test_k21_aliases_of_the_same_name_on_two_mounts_are_two() -> None:
         ("other/people", "identity/group-alias/id/2"),
         ("oidc/gone", "identity/group-alias/id/3"),
     ]
+
+
+@pytest.mark.parametrize(
+    "odd", [{"name": None}, {"name": 5}, {"mount_accessor": None}, {"mount_accessor": "?", "mount_path": 5}]
+)
+def test_k16_an_alias_that_cannot_be_told_is_no_alias_to_delete(odd: dict[str, Any]) -> None:
+    answers: dict[str, Any] = {groups.ALIASES: {"key_info": {"1": {**info(), **odd}}}, "sys/auth": METHODS}
+    configuration = Configuration(group_aliases=(ALIAS,), purge=Purge(True, frozenset({"groups"})))
+    with pytest.raises(UnreadableError, match="is no text"):
+        groups.unmanaged(configuration, shows(answers))
+
+
+def test_k21_an_alias_is_of_the_method_whose_accessor_it_has() -> None:
+    answers: dict[str, Any] = {
+        groups.ALIASES: {"key_info": {"1": {**info(), "mount_path": None}}},
+        "sys/auth": METHODS,
+    }
+    configuration = Configuration(group_aliases=(ALIAS,), purge=Purge(True, frozenset({"groups"})))
+    assert groups.unmanaged(configuration, shows(answers)) == ()
 
 
 def test_nothing_is_deleted_unless_asked() -> None:
