@@ -55,15 +55,12 @@ def make(
 ) -> Plan:
     """Plan for objects whose ``reads`` have been read; ``deletions`` come last in their stages.
 
-    A change waits only for objects that are changed in the same plan. An object of which the server shows
-    something that cannot be understood is refused by itself.
+    An object of which the server shows something that cannot be understood is refused by itself.
     """
     context = Context(memory.digest, write_only, memory.pending)
     changes = [_planned(item, shown, memory.records.get(item.identity), context) for item in wanted]
     changes += deletions
-    ordered = sorted(changes, key=lambda change: (change.stage, change.action is Action.DELETE))
-    changing = {change.identity for change in ordered if change.action is not Action.KEEP}
-    return Plan(tuple(change._replace(needs=change.needs & changing) for change in ordered))
+    return Plan(tuple(sorted(changes, key=lambda change: (change.stage, change.action is Action.DELETE))))
 
 
 def _planned(item: Wanted, shown: Callable[[str], Shown], record: Record | None, context: Context) -> Change:

@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 from bank_vaults.configure.model import Action, Change, Identity, Stage
+from bank_vaults.configure.standing import NOWHERE, SECTIONS, Standing
 
 _LIMIT = re.compile(r"(\d{1,9})(%?)")
 
@@ -23,7 +24,7 @@ class Brakes(NamedTuple):
     keep_data: bool = False
     """A mount with something inside stays."""
     own: tuple[str, ...] = ()
-    """Paths that this program itself stands on: where its state is, where it logs in. Never deleted."""
+    """Paths that this program itself needs: where its state is. Never deleted."""
 
 
 def parse_limits(texts: Iterable[str]) -> tuple[int | None, int | None]:
@@ -38,12 +39,15 @@ def parse_limits(texts: Iterable[str]) -> tuple[int | None, int | None]:
     return min(counts, default=None), min(shares, default=None)
 
 
-def brake(changes: Sequence[Change], brakes: Brakes, used: Iterable[str] = ()) -> tuple[Change, ...]:
+def brake(
+    changes: Sequence[Change], brakes: Brakes, used: Iterable[str] = (), standing: Standing = NOWHERE
+) -> tuple[Change, ...]:
     """The changes, those deletions that may not be kept back with a sentence.
 
     ``used``: paths at which documents have something, also in mounts that no document has: a start-up secret,
     or a key that was generated in this very run (``save_to``). These mounts stay, and so does what a
-    document refers to: the group of an alias, the auth method of an alias or a placeholder.
+    document refers to: the group of an alias, the auth method of an alias or a placeholder, the plugin of a
+    mount. ``standing``: what the token of this pass stands on, which stays too.
     Too many deletions are all refused: which of them are meant nobody can say.
     """
     if not any(change.action is Action.DELETE for change in changes):
@@ -51,7 +55,13 @@ def brake(changes: Sequence[Change], brakes: Brakes, used: Iterable[str] = ()) -
     reasons = _Reasons(
         _mounts(used),
         _mounts(brakes.own),
-        frozenset(need for change in changes if change.action is not Action.DELETE for need in change.needs),
+        frozenset(
+            _known_as(need)
+            for change in changes
+            if change.action is not Action.DELETE
+            for need in change.needs
+        ),
+        standing,
     )
     spared = [
         _spared(change, brakes, reasons) if change.action is Action.DELETE else change for change in changes
@@ -96,6 +106,16 @@ class _Reasons(NamedTuple):
     own: Mapping[str, str]
     named: frozenset[Identity]
     """Objects that documents refer to."""
+    standing: Standing
+
+
+def _known_as(identity: Identity) -> Identity:
+    """As an object that is referred to: a group however it is written, a plugin whatever its version is."""
+    if identity.section == "groups":
+        return identity._replace(name=identity.name.lower())
+    if identity.section == "plugins":
+        return identity._replace(name=identity.name.partition(" ")[0])
+    return identity
 
 
 def _spared(change: Change, brakes: Brakes, reasons: _Reasons) -> Change:
@@ -106,12 +126,17 @@ def _spared(change: Change, brakes: Brakes, reasons: _Reasons) -> Change:
             return _kept(change, f"it stays, for this program uses {reasons.own[mount]}")
         if mount in reasons.used:
             return _kept(change, f"it stays, for a document has something in it: {reasons.used[mount]}")
-    if change.identity in reasons.named:
+    if _known_as(change.identity) in reasons.named:
         return _kept(change, "it stays, for a document refers to it")
+    if any(request.path.lower() in reasons.standing.paths for request in change.requests):
+        return _kept(change, "it stays, for the token of this program depends on it")
     if any(_covers(pattern, name) for pattern in brakes.protect for name in _names(change)):
         return _kept(change, "it is protected by --purge-protect")
     if brakes.keep_data and change.contents:
         return _kept(change, f"it stays, for {_objects(change.contents)} inside (--purge-keep-data)")
+    if reasons.standing.problem and change.identity.section in SECTIONS:
+        why = f"whether the token of this program depends on it cannot be seen: {reasons.standing.problem}"
+        return change._replace(action=Action.REFUSED, reason=f"{change.reason}; {why}", requests=())
     return change
 
 

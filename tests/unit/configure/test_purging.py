@@ -6,6 +6,7 @@ import pytest
 
 from bank_vaults.configure.model import Action, Change, Identity, Request, Stage
 from bank_vaults.configure.purging import Brakes, brake, parse_limits, spared
+from bank_vaults.configure.standing import Standing
 
 
 def deletion(name: str, section: str = "secrets", path: str = "", contents: int = 0) -> Change:
@@ -110,11 +111,46 @@ def test_k3_a_mount_in_which_a_document_has_something_stays() -> None:
     assert actions(tuple(others)) == [Action.DELETE, Action.DELETE]
 
 
-def test_k3_what_this_program_stands_on_stays() -> None:
-    changes = (deletion("state"), deletion("machines", "auth"), deletion("machines"))
-    state, login, other = brake(changes, Brakes(own=("state/configure", "auth/machines/login")))
-    assert actions((state, login, other)) == [Action.KEEP, Action.KEEP, Action.DELETE]
-    assert "this program uses auth/machines/login" in login.reason
+def test_k3_the_mount_of_the_state_stays() -> None:
+    changes = (deletion("state"), deletion("state", "auth", "sys/auth/state"))
+    state, other = brake(changes, Brakes(own=("state/configure",)))
+    assert actions((state, other)) == [Action.KEEP, Action.DELETE]
+    assert "this program uses state/configure" in state.reason
+
+
+def test_k3_what_the_token_of_the_run_depends_on_stays() -> None:
+    changes = (
+        deletion("limited", "policies", "sys/policies/acl/limited"),
+        deletion("auth/machines/role/Robot", "auth", "auth/machines/role/Robot"),
+        deletion("machines", "auth", "sys/auth/machines"),
+        deletion("other", "policies", "sys/policies/acl/other"),
+    )
+    own = Standing(frozenset({"sys/policies/acl/limited", "auth/machines/role/robot", "sys/auth/machines"}))
+    braked = brake(changes, Brakes(most=1), standing=own)
+    assert actions(braked) == [Action.KEEP, Action.KEEP, Action.KEEP, Action.DELETE]
+    assert "the token of this program depends on it" in braked[0].reason
+
+
+def test_k3_of_a_token_that_cannot_be_seen_nothing_is_deleted_that_may_be_its_own() -> None:
+    changes = tuple(deletion("a", section) for section in ("auth", "policies", "groups", "secrets", "audit"))
+    braked = brake(changes, Brakes(), standing=Standing(problem="403: denied"))
+    assert actions(braked) == [Action.REFUSED] * 3 + [Action.DELETE] * 2
+    assert "403: denied" in braked[0].reason
+    assert braked[0].requests == ()
+
+
+def test_k3_groups_and_plugins_that_documents_need_stay_however_they_are_written() -> None:
+    needs = frozenset({Identity("groups", "group", "Team"), Identity("plugins", "plugin", "secret/own")})
+    change = Change(Identity("groups", "group", "mine"), Action.CREATE, "it is not there", needs=needs)
+    doomed = tuple(
+        Change(Identity(section, kind, name), Action.DELETE, "no document has it", stage=Stage.PURGE)
+        for section, kind, name in (
+            ("groups", "group", "team"),
+            ("plugins", "plugin", "secret/own v1.0.0"),
+            ("plugins", "plugin", "auth/own v1.0.0"),
+        )
+    )
+    assert actions(brake((change, *doomed), Brakes())[1:]) == [Action.KEEP, Action.KEEP, Action.DELETE]
 
 
 def test_k3_brackets_in_a_protected_path_are_brackets() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from bank_vaults.cli import wiring
-from bank_vaults.cli.configure.tokens import login_path, token_source
+from bank_vaults.cli.configure.tokens import token_source
 from bank_vaults.cli.errors import UsageError
 from bank_vaults.cli.output import complain
 from bank_vaults.cli.reading import register_secret, template_policy
@@ -78,12 +78,9 @@ def passes(settings: Settings) -> Passes:
 
 
 def _own(settings: Settings) -> tuple[str, ...]:
-    """Paths of the server without which the next run could not go on."""
+    """Paths of the server without which the next run could not go on, beside those of its token."""
     kind, _, state = settings.text("state").partition(":")
-    paths = [state.strip("/")] if kind == "kv" else []
-    if login := login_path(settings):
-        paths.append(login)
-    return tuple(paths)
+    return (state.strip("/"),) if kind == "kv" else ()
 
 
 def place(

@@ -88,16 +88,8 @@ def _read(path: str) -> bytes:
     return content
 
 
-def login_path(settings: Settings) -> str:
-    """Where a token is had by a login; empty where it comes from elsewhere."""
-    method = settings.text("auth")
-    if method in ("", "token-file"):
-        return ""
-    return f"auth/{settings.text('auth-path').strip('/') or method}/login"
-
-
 def _login_source(settings: Settings, client: VaultClient, method: str) -> TokenSource:
-    path = login_path(settings)
+    path = f"auth/{settings.text('auth-path').strip('/') or method}/login"
     body: Callable[[], Mapping[str, object]]
     if method == "kubernetes":
         role, file = _needed(settings, "auth-role"), _needed(settings, "auth-jwt-file")

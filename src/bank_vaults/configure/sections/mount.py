@@ -25,6 +25,7 @@ from bank_vaults.configure.model import (
     Stage,
 )
 from bank_vaults.configure.sections import steps
+from bank_vaults.configure.sections.plugins import plugin_identity
 from bank_vaults.configure.server import AUTH, CATALOG, MOUNTS, inner, listing, plugins, text
 
 Area = Literal["sys/auth", "sys/mounts"]
@@ -79,7 +80,11 @@ class Mount(NamedTuple):
     tune: MountOptions = NOTHING
     stages: tuple[int, int] = (Stage.AUTH, Stage.AUTH_TUNE)
     """Of its creation, and of later tuning."""
-    needs: frozenset[Identity] = frozenset()
+
+    @property
+    def needs(self) -> frozenset[Identity]:
+        """See Change."""
+        return frozenset({plugin_identity("auth" if self.area == AUTH else "secret", self._type)})
 
     @property
     def stage(self) -> int:

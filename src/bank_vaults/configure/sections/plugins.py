@@ -21,8 +21,13 @@ def wanted(configuration: Configuration, server: Server) -> tuple[Wanted, ...]:
     return tuple(_wanted(plugin) for plugin in configuration.plugins)
 
 
+def plugin_identity(kind: str, name: str) -> Identity:
+    """Of the plugin of this type and name; whoever needs a built-in one needs nothing of the catalog."""
+    return Identity("plugins", "plugin", f"{kind}/{name}")
+
+
 def _wanted(plugin: Plugin) -> Wanted:
-    identity = Identity("plugins", "plugin", f"{plugin.type}/{plugin.name}")
+    identity = plugin_identity(plugin.type, plugin.name)
     why = unfit(plugin.name)
     if plugin.type not in TYPES:
         why = why or f"{plugin.type!r} is no type of plugins: {', '.join(TYPES[:3])} are"
@@ -73,7 +78,7 @@ def unmanaged(configuration: Configuration, shown: Callable[[str], Shown]) -> tu
     """
     return tuple(
         steps.deletion(
-            Identity("plugins", "plugin", f"{kind}/{name}" + (f" {version}" if version else "")),
+            plugin_identity(kind, f"{name} {version}" if version else name),
             _path(kind, name, version),
         )
         for kind, name, version in _unmanaged(configuration, shown)

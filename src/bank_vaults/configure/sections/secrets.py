@@ -30,6 +30,7 @@ from bank_vaults.configure.sections import kv, steps, within
 from bank_vaults.configure.sections.generated import Existence, Once
 from bank_vaults.configure.sections.item import Item, change_of, judge
 from bank_vaults.configure.sections.mount import NOTHING, Mount
+from bank_vaults.configure.sections.plugins import plugin_identity
 from bank_vaults.configure.sections.purge import MountPurge
 from bank_vaults.configure.sections.refused import Refused, unfit
 from bank_vaults.configure.sections.rotation import Rotated, rotation_of
@@ -226,7 +227,7 @@ class _Engine(NamedTuple):
         }
 
     def _needs(self, option: str, body: Mapping[str, Any]) -> frozenset[Identity]:
-        """The mount; and the connection that a role of a database engine names."""
+        """The mount; the connection that a role of a database engine names, the plugin of a connection."""
         path = self.engine.path
         needs = {mount_identity(path)}
         connection = body.get("db_name")
@@ -234,6 +235,8 @@ class _Engine(NamedTuple):
             item.name == connection for item in self.engine.configuration.get("config", ())
         ):
             needs.add(Identity("secrets", "item", f"{path}/config/{connection}"))
+        if self.engine.type == "database" and option == "config" and body.get("plugin_name"):
+            needs.add(plugin_identity("database", str(body["plugin_name"])))
         return frozenset(needs)
 
     def _rotated(self, item: Item, option: str, name: str | None) -> Wanted:

@@ -1,0 +1,94 @@
+"""What the token of a pass stands on: were it deleted, the next pass could not be made, or not be finished.
+
+The server tells it of any token: its policies, the login that it comes from, and its entity. So it is known
+for a login of this program as well as for a token that somebody has put into a file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final, NamedTuple
+
+from bank_vaults.configure.model import Fields, Shown
+from bank_vaults.configure.sections.groups import GROUPS
+from bank_vaults.configure.sections.members import group_path
+from bank_vaults.configure.server import AUTH, keys, listing
+
+TOKEN: Final = "auth/token/lookup-self"  # noqa: S105
+
+_ITEMS: Final[Mapping[str, str]] = {
+    "role": "role",
+    "role_name": "role",
+    "cert_name": "certs",
+    "username": "users",
+}
+"""Where below its mount that is which the metadata of a token name."""
+
+
+class Standing(NamedTuple):
+    """Paths of objects that have to stay."""
+
+    paths: frozenset[str] = frozenset()
+    """In small letters: servers find names by capitals as well."""
+    problem: str = ""
+    """Why the server does not tell; then everything that it may be has to stay."""
+
+
+NOWHERE: Final = Standing()
+
+SECTIONS: Final = frozenset({"auth", "policies", "groups"})
+"""In which there is what a token may stand on."""
+
+
+def standing(shown: Callable[[str], Shown]) -> Standing:
+    """Of the token with which ``shown`` asks. Raises UnreadableError."""
+    found = shown(TOKEN)
+    if found.fields is None:
+        return Standing(problem=f"{TOKEN}: {found.problem or 'it is not there'}")
+    paths = (*_policies(found.fields), *_of_login(found.fields, shown), *_groups(found.fields, shown))
+    return Standing(frozenset(path.lower() for path in paths))
+
+
+def _policies(token: Fields) -> Iterator[str]:
+    for kind in ("policies", "identity_policies"):
+        yield from (f"sys/policies/acl/{name}" for name in _texts(token.get(kind)))
+
+
+def _of_login(token: Fields, shown: Callable[[str], Shown]) -> Iterator[str]:
+    """The auth method, and what the token has its rights from in there."""
+    login, about = token.get("path"), token.get("meta")
+    if not isinstance(login, str):
+        return
+    methods = (f"auth/{path}" for path in listing(shown, AUTH) if login.startswith(f"auth/{path}"))
+    mount = max(methods, key=len, default="").rstrip("/")
+    if not mount:
+        return
+    yield f"sys/{mount}"
+    if isinstance(about, Mapping):
+        yield from (f"{mount}/{place}/{about[name]}" for name, place in _ITEMS.items() if about.get(name))
+    if role := token.get("role"):
+        yield f"auth/token/roles/{role}"
+
+
+def _groups(token: Fields, shown: Callable[[str], Shown]) -> Iterator[str]:
+    """The groups that the entity is in, directly and through others, if policies come from there."""
+    entity = token.get("entity_id")
+    if not entity or not token.get("identity_policies"):
+        return
+    known = {path: shown(path).fields or {} for path in map(group_path, keys(shown, GROUPS))}
+    inside = {path for path, group in known.items() if entity in _texts(group.get("member_entity_ids"))}
+    while True:
+        numbers = set(_texts([known[path].get("id") for path in inside]))
+        above = {
+            path
+            for path, group in known.items()
+            if path not in inside and not numbers.isdisjoint(_texts(group.get("member_group_ids")))
+        }
+        if not above:
+            yield from inside
+            return
+        inside |= above
+
+
+def _texts(value: Any) -> list[str]:
+    return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
