@@ -43,7 +43,7 @@ def policy(wanted: Iterable[Wanted], configuration: Configuration, state_path: s
         for path in item.reads:
             grant(path, "read")
             parent = path.partition("?")[0].rpartition("/")[0]
-            if parent and "?" not in path:
+            if parent not in ("", "sys") and "?" not in path:
                 rules.setdefault(parent, set()).add("list")
         change = _fresh(item, digest)
         for request in change.requests:

@@ -26,6 +26,7 @@ DOCUMENT: dict[str, Any] = {
     "groups": [
         {"name": "admin", "type": "external", "policies": ["own"]},
         {"name": "other", "type": "external", "policies": ["own"]},
+        {"name": "without", "type": "external"},
     ],
     "group-aliases": [
         {"name": "admins", "mountpath": "people", "group": "admin"},
@@ -54,7 +55,7 @@ STATE = "team/kv/of/configure"
 class Limited:
     """The command with a login that has the printed policy and nothing else.
 
-    The document has neither its auth method nor the policy, and purges what it does not have.
+    The document has neither its role nor the policy, and purges what it does not have.
     """
 
     state = f"--state=kv:{STATE}"
@@ -64,7 +65,7 @@ class Limited:
         for path in ("team/kv", "elsewhere"):
             place.call("POST", f"sys/mounts/{path}", {"type": "kv", "options": {"version": "2"}})
         place.call("POST", "sys/auth/people", {"type": "userpass"})
-        place.call("POST", "sys/auth/machines", {"type": "approle"})
+        place.call("POST", "sys/auth/approle", {"type": "approle"})
         place.write(DOCUMENT)
         printed = run("configure", "policy", *place.flags(), self.state, store=place.store)
         assert printed.code == 0, printed.log
@@ -72,15 +73,15 @@ class Limited:
         answer = place.call("PUT", "sys/policies/acl/limited", {"policy": self.policy})
         assert answer.status < 300, answer
         role = {"token_policies": "limited", "token_no_default_policy": True, "token_ttl": "10m"}
-        place.call("PUT", "auth/machines/role/limited", role)
-        self.role_id = (place.shown("auth/machines/role/limited/role-id") or {})["role_id"]
-        answer = place.call("PUT", "auth/machines/role/limited/secret-id", {})
+        place.call("PUT", "auth/approle/role/limited", role)
+        self.role_id = (place.shown("auth/approle/role/limited/role-id") or {})["role_id"]
+        answer = place.call("PUT", "auth/approle/role/limited/secret-id", {})
         self.secret_id = answer.body["data"]["secret_id"]
         (place.store / "vault-root").unlink()
 
     def once(self, **more: Any) -> Finished:
         """``configure --once``."""
-        login = ("--auth=approle", "--auth-path=machines", f"--auth-role-id={self.role_id}", self.state)
+        login = ("--auth=approle", f"--auth-role-id={self.role_id}", self.state)
         return self.place.once(
             *login,
             "--purge-protect=policies/limited",
@@ -90,7 +91,7 @@ class Limited:
 
     def writes(self, proxy: FaultProxy) -> list[tuple[str, str]]:
         """What was changed, without logins."""
-        return [each for each in self.place.writes(proxy) if each[1] != "auth/machines/login"]
+        return [each for each in self.place.writes(proxy) if each[1] != "auth/approle/login"]
 
 
 @pytest.fixture
@@ -113,8 +114,8 @@ def test_k25_the_printed_policy_is_enough_for_the_first_run_and_all_later_ones(
 
     aliases = (place.shown("identity/group-alias/id?list=true") or {})["key_info"]
     (alias,) = [key for key, info in aliases.items() if info["name"] == "admins"]
-    other = (place.shown("identity/group/name/other") or {})["id"]
-    body = {"name": "admins", "mount_accessor": accessor, "canonical_id": other}
+    without = (place.shown("identity/group/name/without") or {})["id"]
+    body = {"name": "admins", "mount_accessor": accessor, "canonical_id": without}
     for path, fields in (
         (f"identity/group-alias/id/{alias}", body),
         ("transit/keys/k/config", {"auto_rotate_period": "48h"}),
@@ -139,13 +140,14 @@ def test_k25_the_printed_policy_is_enough_for_the_first_run_and_all_later_ones(
         "sys/policies/acl/of-nobody",
     ):
         assert place.shown(path) is None
+    assert place.shown("auth/approle/role/limited") is not None
     assert {"people/", "team/users/"} <= place.mounts("auth").keys()
 
 
 def test_k25_the_printed_policy_allows_nothing_else(limited: Limited) -> None:
     place = limited.place
     login = {"role_id": limited.role_id, "secret_id": limited.secret_id}
-    token = place.call("PUT", "auth/machines/login", login).body["auth"]["client_token"]
+    token = place.call("PUT", "auth/approle/login", login).body["auth"]["client_token"]
     paths = [
         "sys/policies/acl/of-nobody",
         "sys/mounts/secret2",
