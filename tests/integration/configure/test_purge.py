@@ -76,7 +76,9 @@ def test_k3_an_auth_method_that_only_an_alias_or_a_placeholder_names_stays(place
     )
     said = purged(place)
     for path in ("aliased", "templated"):
-        assert f"  auth mount {path}: no document has it (userpass); it stays, for a document" in said, said
+        assert f"  auth mount {path} (1 object inside): no document has it" in said, said
+    assert said.count("it stays, for a document refers to it") == 2
+    for path in ("aliased", "templated"):
         assert place.shown(f"auth/{path}/users/u") is not None
     assert set(place.mounts("auth")) == {"token/", "aliased/", "templated/"}
 
