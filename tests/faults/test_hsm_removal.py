@@ -243,6 +243,7 @@ def test_a_stick_without_room_is_told_before_the_server_is_initialised(
         assert_no_try_was_spent(token)
 
 
+@pytest.mark.timeout(300)  # for a machine with other work: each start is one
 def test_twenty_starts_of_two_replicas_with_a_wrong_pin_spend_one_try_of_the_stick(
     system_kind: NitrokeyKind, server: Server, tmp_path: Path
 ) -> None:

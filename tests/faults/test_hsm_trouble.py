@@ -6,7 +6,7 @@ import pytest
 
 from bank_vaults.domain import names
 from bank_vaults.domain.exitcodes import ExitCode
-from tests.faults.harness import KEYS, assert_keys_open, wait_unsealed
+from tests.faults.harness import KEYS, HookedProxy, assert_keys_open, wait_unsealed
 from tests.support.hsm import HsmPlace
 from tests.support.pkcs11_modules import EVER
 from tests.support.servers import Server, api, wait_active
@@ -41,6 +41,22 @@ def test_each_unseal_costs_one_private_key_operation(server: Server, hsm: HsmPla
         assert _operations(hsm) == before + 1
         assert program.stop() == 0
     assert _operations(hsm) == before + 1
+
+
+def test_a_server_that_the_token_has_opened_needs_nothing_more_of_it(server: Server, hsm: HsmPlace) -> None:
+    root = _initialised(hsm, server)
+    _seal(server, root)
+    calls: list[tuple[tuple[str, int], ...]] = []
+
+    def hook(method: str, path: str) -> None:
+        if path == "sys/unseal":
+            calls.append(hsm.faulty.calls())
+
+    with HookedProxy(server, hook) as proxy, hsm.program("unseal", *INIT, address=proxy.address) as program:
+        program.wait_for("successfully unsealed vault")
+        proxy.wait_for("GET", "sys/seal-status", proxy.count("GET", "sys/seal-status") + 3)
+        assert hsm.faulty.calls() == calls[-1]
+        assert program.stop() == 0
 
 
 @pytest.mark.parametrize(

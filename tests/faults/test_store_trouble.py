@@ -20,7 +20,7 @@ from tests.faults.harness import (
 )
 from tests.support.faultproxy import FaultProxy
 from tests.support.program import Program, eventually, run, seal_status, stored
-from tests.support.servers import Server, api, wait_active
+from tests.support.servers import Server, api, initialise, unseal, wait_active
 
 INIT = ("--init", "--unseal-period=1s")
 KEPT = "the key store does not take its keys yet"
@@ -186,6 +186,16 @@ def test_disk_really_full_at_any_moment_of_the_initialisation(
         wait_finished(small_disk)
         assert program.stop() == 0
     assert_every_key_is_safe(server, small_disk)
+
+
+def test_store_that_could_not_open_its_server_is_told_before_it_has_to(
+    server: Server, tmp_path: Path
+) -> None:
+    unseal(server, initialise(server, 5, 3))
+    with Program("unseal", *INIT, server=server, store=tmp_path) as program:
+        program.wait_for("the vault is open, but after its next restart it would stay sealed")
+        assert "the store has 0 usable unseal keys, the server needs 3" in program.log()
+        assert program.stop() == 0
 
 
 def test_store_that_is_down_does_not_disturb_an_unsealed_server_and_unseals_when_it_is_back(

@@ -326,6 +326,7 @@ class ServerLoop:
         if done.outcome is Outcome.UNSEALED:
             self._count_success(seconds)
             self._observer.unsealed()
+            self._shares_checked = True  # those that have just opened it; a token is not asked for them again
         elif done.outcome is Outcome.ACCEPTED:
             self._memory = self._memory._replace(accepted_at=time.monotonic())
 
