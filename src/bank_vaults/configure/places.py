@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
+from bank_vaults.configure.server import UnreadableError, inner, number
 from bank_vaults.configure.session import Session
 from bank_vaults.configure.state import Exchange, StateError
 from bank_vaults.keystores import atomic
@@ -131,8 +132,9 @@ class KvPlace:
         fields: Mapping[str, Any] = shown.fields or {}
         version = 0
         if engine.versioned:
-            version = int((fields.get("metadata") or {}).get("version") or 0)
-            fields = fields.get("data") or {}
+            with self._explained("read"):
+                version = number(inner(fields, "metadata", self._path), "version", self._path)
+                fields = inner(fields, "data", self._path)
         text = fields.get("state")
         if text is None:
             return None, version
@@ -182,11 +184,12 @@ class KvPlace:
 
     def _found(self) -> _Engine | None:
         if self._engine is None:
+            about = f"sys/internal/ui/mounts/{self._path}"
             with self._explained("find"):
-                fields = self._session().show(f"sys/internal/ui/mounts/{self._path}").fields or {}
+                fields = self._session().show(about).fields or {}
+                versioned = str(inner(fields, "options", about).get("version")) == "2"
             mount = str(fields.get("path", "")).strip("/")
             if mount and self._path.startswith(mount + "/"):
-                versioned = str((fields.get("options") or {}).get("version")) == "2"
                 self._engine = _Engine(mount, self._path.removeprefix(mount + "/"), versioned)
         return self._engine
 
@@ -194,5 +197,5 @@ class KvPlace:
     def _explained(self, what: str) -> Iterator[None]:
         try:
             yield
-        except VaultError as error:
+        except (VaultError, UnreadableError) as error:
             raise StateError(f"cannot {what} the state {self._where}: {error}") from None

@@ -103,6 +103,16 @@ def text(fields: Fields, name: str, path: str) -> str:
     return found
 
 
+def number(fields: Fields, name: str, path: str) -> int:
+    """The whole number that a member of what ``path`` shows is; 0 where there is none. Raises
+    UnreadableError.
+    """
+    found = fields.get(name) or 0
+    if not isinstance(found, int):
+        raise UnreadableError(path, f"its {name} is no number")
+    return found
+
+
 def accessors(shown: Callable[[str], Shown]) -> dict[str, str]:
     """The accessors of the auth methods that exist, by path. Raises UnreadableError."""
     return accessors_of(listing(shown, AUTH))

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, cast
 
+import pytest
+
 from bank_vaults.configure import report
 from bank_vaults.configure.config import Configuration
 from bank_vaults.configure.passes import RUN_ERRORS, Options, Passes
@@ -217,6 +219,7 @@ def odd(
                     yield f"{path} {where}", {**answers, path: Response(200, mutant)}
 
 
+@pytest.mark.timeout(600)
 def test_every_node_of_every_answer_may_be_of_any_kind(applier: Applier) -> None:
     configuration = configuration_of(json.dumps(DOCUMENT))
     answers, state = recorded(applier, configuration)

@@ -11,12 +11,15 @@ from bank_vaults.configure import assembly, plan
 from bank_vaults.configure.config import Configuration, Purge
 from bank_vaults.configure.memory import Memory
 from bank_vaults.configure.model import Action, Change, Reference, Shown, Stage, WriteOnly
+from bank_vaults.configure.places import KvPlace
 from bank_vaults.configure.references import Resolver, UnresolvedError
 from bank_vaults.configure.sections import mount, plugins, steps
 from bank_vaults.configure.sections.mount import with_contents
 from bank_vaults.configure.sections.secrets import mount_identity
 from bank_vaults.configure.server import CATALOG, Server, UnreadableError, accessors, facts
+from bank_vaults.configure.state import StateError
 from tests.support.configuring import configuration_of, shows
+from tests.support.odd import mutants
 from tests.unit.configure.fakes import FakeServer
 
 METHOD = {"auth": [{"type": "userpass", "options": {"user_lockout_config": {"lockout_threshold": 3}}}]}
@@ -127,6 +130,26 @@ def test_k3_a_mount_of_which_nobody_can_tell_what_is_inside_does_not_count_as_em
     change = with_contents(doomed, shows(answers))
     assert (change.contents, change.stage) == (1, Stage.PURGE)
     assert "cannot be told" in change.reason
+
+
+def test_a_place_of_the_state_that_shows_something_odd_is_not_usable_in_words() -> None:
+    fine: dict[str, dict[str, Any]] = {
+        "sys/internal/ui/mounts/state/own": {"path": "state/", "options": {"version": "2"}},
+        "state/data/own": {"data": {"state": "eJwDAAAAAAE="}, "metadata": {"version": 3}},
+    }
+    refused = 0
+    for path, answer in fine.items():
+        for where, mutant in mutants(answer):
+            server = FakeServer(fine)
+            server.objects[path] = mutant
+            place = KvPlace("state/own", server.session)
+            try:
+                place.read()
+                place.exchange(lambda _: b"new")
+            except StateError as error:
+                assert "state/own" in str(error), where
+                refused += 1
+    assert refused > 50
 
 
 @pytest.mark.parametrize("data", ["text", 5, ["a"], None])

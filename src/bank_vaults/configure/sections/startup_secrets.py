@@ -27,7 +27,7 @@ from bank_vaults.configure.sections.item import judge
 from bank_vaults.configure.sections.kv import Engine, engine_of, engines
 from bank_vaults.configure.sections.refused import Refused, unfit
 from bank_vaults.configure.sections.secrets import mount_identity
-from bank_vaults.configure.server import MOUNTS, UnreadableError, inner
+from bank_vaults.configure.server import MOUNTS, inner, number
 
 SecretSource = Callable[[SecretKey], str]
 """Reads a key of a Kubernetes Secret. Raises KeyError where there is no such key, else SecretSourceError."""
@@ -157,8 +157,8 @@ class KvSecret(NamedTuple):
         fields = found.fields or {}
         current = fields.get("data") if versioned else found.fields
         about = inner(fields, "metadata", self.path) if versioned else {}
-        version = _version(about, "version", self.path)
-        version = version or _version(metadata.fields or {}, "current_version", self._metadata)
+        version = number(about, "version", self.path)
+        version = version or number(metadata.fields or {}, "current_version", self._metadata)
         if current is not None and _equal(self.data, current):
             return steps.change(self, Action.KEEP, "as wanted")
         if self.create_only and (current is not None or version):
@@ -287,14 +287,6 @@ def _unseen(item: steps.Described, problem: str, record: Record | None) -> Chang
 
 def _lines(text: str) -> str:
     return "\n".join(line.strip() for line in text.splitlines() if line.strip())
-
-
-def _version(metadata: Fields, name: str, path: str) -> int:
-    """The current version of a secret, 0 where there is none. Raises UnreadableError."""
-    found = metadata.get(name) or 0
-    if not isinstance(found, int):
-        raise UnreadableError(path, f"its {name} is no number")
-    return found
 
 
 def _equal(one: Any, other: Any) -> bool:
