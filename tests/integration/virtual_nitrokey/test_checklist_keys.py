@@ -129,6 +129,17 @@ def test_a_private_key_cannot_be_read_even_by_its_owner(both: Bench) -> None:
     assert both.statuses(VERIFY, read) == ["9000", "6982"]
 
 
+def test_the_stick_gives_random_bytes_to_everybody_as_many_as_are_wanted(fresh: Bench) -> None:
+    def drawn(count: int) -> bytes:
+        target = fresh.directory / "random"
+        fresh.done("pkcs11-tool", "--generate-random", str(count), "--output-file", str(target))
+        return target.read_bytes()
+
+    assert len(drawn(1000)) == 1000
+    assert drawn(32) != drawn(32)
+    assert any("CHALLENGE" in line.text for line in fresh.rig.journal.after(0))
+
+
 # -- using -----------------------------------------------------------------------------------------------
 
 
