@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple
 from bank_vaults.configure import parallel
 from bank_vaults.configure.likeness import Likeness
 from bank_vaults.configure.masking import masked
-from bank_vaults.configure.model import Action, Change, Identity, Record, Request, Saving, Stage
+from bank_vaults.configure.model import Action, Change, Identity, Pending, Record, Request, Saving, Stage
 from bank_vaults.configure.plan import Plan
 from bank_vaults.configure.references import Resolver, UnresolvedError
 from bank_vaults.configure.sections.generated import has_arrived, pending_of, saving_request
@@ -35,9 +35,17 @@ _BATCH: Final = 256
 _TAKEN: Final = "already in use"
 """How servers refuse a mount that somebody has just made: another look tells whether it is the one wanted."""
 
-_UPGRADING: Final = "Upgrading from non-versioned to versioned data"
-_UPGRADE: Final = 20.0
+_UPGRADING: Final = ("from non-versioned to versioned data",)
+"""A kv engine that has just become one of version 2 refuses everything for a moment."""
+
+_NO_ROUTE: Final = ("route entry not found",)
+"""A node on standby does not know a mount yet that the leader has just made."""
+
+_ON_ITS_WAY: Final = 20.0
 """Seconds to wait for the end of that."""
+
+_READ_BACK: Final = 3.0
+"""Seconds for what was saved to be seen, also through a node on standby."""
 
 _IDLE: Final = frozenset({Action.KEEP, Action.REFUSED})
 _PASSING: Final = (TransientError, SealedError, NotInitialisedError)
@@ -94,6 +102,8 @@ class _Applier:
         self._tries = tries
         self._resolver = Resolver(session)
         self._likeness = Likeness(())
+        self._fresh: tuple[str, ...] = ()
+        """Where the mounts are that this plan makes."""
         self._lock = threading.Lock()
         self._outcomes: dict[Identity, Outcome] = {}
         self._failed: dict[Identity, Outcome] = {}
@@ -104,6 +114,11 @@ class _Applier:
 
     def run(self, plan: Plan) -> tuple[Outcome, ...]:
         self._likeness = Likeness(plan.changes)
+        self._fresh = tuple(
+            f"{change.requests[0].path.removeprefix('sys/').removeprefix('mounts/')}/"
+            for change in plan.changes
+            if change.identity.kind == "mount" and change.action is Action.CREATE
+        )
         todo = [change for change in plan.changes if self._is_to_do(change)]
         self._total = len(todo)
         for _, members in groupby(todo, key=lambda change: change.stage):
@@ -168,7 +183,7 @@ class _Applier:
         try:
             return self._carried_out(change)
         except UnresolvedError as error:
-            return Outcome(change, Result.FAILED, str(error))
+            return Outcome(change, Result.FAILED, str(error), transient=bool(change.needs))
         except StateError as error:
             return Outcome(change, Result.FAILED, str(error), transient=True)
         except VaultError as error:
@@ -209,17 +224,17 @@ class _Applier:
             self._state.claim(change.identity, change.before)
 
     def _send(self, request: Request, body: Any) -> Response:
-        """One request; told what the server warns of. Raises VaultError.
-
-        A kv engine that has just become one of version 2 refuses everything for a moment.
-        """
-        deadline = time.monotonic() + _UPGRADE
+        """One request; told what the server warns of. Raises VaultError."""
+        deadline = time.monotonic() + _ON_ITS_WAY
         while True:
             try:
                 answer = self._session.send(request.method, request.path, body)
                 break
             except FatalError as error:
-                if not any(_UPGRADING in said for said in error.messages) or time.monotonic() > deadline:
+                passing = _UPGRADING + (_NO_ROUTE if request.path.startswith(self._fresh) else ())
+                if not any(words in said for words in passing for said in error.messages):
+                    raise
+                if time.monotonic() > deadline:
                     raise
             time.sleep(0.05)
         warnings = answer.data.get("warnings")
@@ -249,10 +264,20 @@ class _Applier:
             except FatalError as error:
                 refusal = error  # also where another run has just saved it
             failpoint("configure.secret-saved")
-            if not has_arrived(pending, self._session.show(saving.path)):
+            if not self._arrives(pending, 0.0 if refusal else _READ_BACK):
                 unread = f"what was saved to {saving.path} cannot be read back; it is kept"
                 raise refusal or UnresolvedError(unread)
         self._state.note_pending(change.identity, None)
+
+    def _arrives(self, pending: Pending, patience: float) -> bool:
+        deadline = time.monotonic() + patience
+        while True:
+            shown = self._session.show(pending.saving.path)
+            if has_arrived(pending, shown):
+                return True
+            if shown.there or shown.problem or time.monotonic() > deadline:
+                return False
+            time.sleep(0.05)
 
     def _look(self, change: Change) -> Record | None:
         """What to remember of an object that is now as wanted."""

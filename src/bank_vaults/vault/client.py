@@ -19,6 +19,7 @@ from bank_vaults.vault.errors import FatalError, TransientError, VaultError
 from bank_vaults.vault.http1 import Answer
 from bank_vaults.vault.pacing import TokenBucket, linear_jitter
 from bank_vaults.vault.transport import Transport
+from bank_vaults.vault.writeindex import HEADER, WriteIndex
 
 if TYPE_CHECKING:
     import socket
@@ -50,6 +51,7 @@ class VaultClient:
     A standby node redirects to the leader, often under another host name: one redirect is followed, and
     the token goes along to wherever the server sends us, as with the Go client. Never followed: a
     redirect from TLS or a Unix socket to plain http, and a second one.
+    What was written is there for all later calls, whichever node answers them, where the server can tell.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class VaultClient:
         self._now = now
         self._sleep = sleep
         self._jitter = jitter
+        self._written = WriteIndex()
 
     @property
     def address(self) -> str:
@@ -181,7 +184,7 @@ class VaultClient:
                     ("the token has a non-printable character in it: a newline at its end?",),
                 )
             lines += f"X-Vault-Token: {text.decode()}\r\n"
-        return lines
+        return lines + self._written.lines
 
     def _throttle(self, call: _Call, deadline: float) -> None:
         if self._bucket is None:
@@ -204,6 +207,8 @@ class VaultClient:
                 raise FatalError(
                     call.method, call.path, answer.status, ("a second redirect is not followed",)
                 )
+        if call.method not in _IDEMPOTENT and (index := answer.headers.get(HEADER)):
+            self._written.note(index)
         if not 200 <= answer.status < 300:
             raise error_of(call.method, call.path, answer, self._now)
         try:

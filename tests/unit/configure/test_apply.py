@@ -29,7 +29,7 @@ from bank_vaults.configure.reading import Reader
 from bank_vaults.configure.sections.item import Item
 from bank_vaults.configure.state import Exchange, State, StateError
 from bank_vaults.vault.client import Response
-from bank_vaults.vault.errors import DeniedError, FatalError, TransientError, VaultError
+from bank_vaults.vault.errors import DeniedError, FatalError, NotFoundError, TransientError, VaultError
 from tests.unit.configure.fakes import FakeServer
 
 PLACE = Place("f.yml", 1, 1)
@@ -240,6 +240,43 @@ def test_a_kv_engine_on_its_way_to_version_2_is_waited_for(bench: Bench) -> None
 
     server._answer = answer  # type: ignore[method-assign,assignment]
     assert bench.run(Plan((change("a", put("p", a=1)),)))["a"].result is Result.DONE
+
+
+def mount(path: str) -> Change:
+    request = Request("POST", f"sys/{path}", {"type": "kv"})
+    return Change(Identity("s", "mount", path), Action.CREATE, "because", PLACE, requests=(request,))
+
+
+@pytest.mark.parametrize(("where", "found"), [("kv/a", True), ("auth/up/a", True), ("other/a", False)])
+def test_a_node_that_does_not_know_a_new_mount_yet_is_waited_for(
+    bench: Bench, where: str, found: bool
+) -> None:
+    server = bench.server
+    server.faults["PUT", where] = NotFoundError("PUT", where, 404, ("no handler. route entry not found.",))
+    original = server._answer
+
+    def answer(method: str, path: str, body: Mapping[str, object] | None) -> Response:
+        if server.requests.count(("PUT", where)) == 3:
+            server.faults.clear()
+        return original(method, path, body)
+
+    server._answer = answer  # type: ignore[method-assign]
+    outcome = bench.run(Plan((mount("mounts/kv"), mount("auth/up"), change("a", put(where, a=1)))))["a"]
+    assert (outcome.result is Result.DONE) is found
+
+
+def test_a_saved_secret_that_is_seen_a_moment_later_is_saved(bench: Bench) -> None:
+    server = bench.server
+    server.answers["pki/root/generate/exported"] = {"data": KEY}
+    original = server._answer
+
+    def answer(method: str, path: str, body: Mapping[str, object] | None) -> Response:
+        if (method, path) == ("GET", "secret/data/ca") and server.requests.count((method, path)) < 4:
+            raise NotFoundError(method, path, 404)
+        return original(method, path, body)
+
+    server._answer = answer  # type: ignore[method-assign]
+    assert bench.run(generation())["ca"].result is Result.DONE
 
 
 SAVING = Saving("secret/data/ca", True)

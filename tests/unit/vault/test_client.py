@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import logging
 import os
@@ -426,6 +427,32 @@ def test_what_may_not_be_done_twice_is_only_repeated_where_it_was_not_done(
     with FakeServer(first, OK) as server, suppress(TransientError):
         assert connect(server).request("PUT", "x", {}, only_refused=True).status == 200
     assert len(server.requests) == sent
+
+
+def index(value: int, cluster: str = "c") -> str:
+    return base64.b64encode(json.dumps({"cluster": cluster, "value": str(value)}).encode()).decode()
+
+
+def test_what_was_written_is_asked_for_from_nodes_that_know_of_it(connect: Connect) -> None:
+    answers = [("PUT", index(7)), ("GET", index(9)), ("PUT", index(5)), ("PUT", "djE6YWJj"), ("GET", "")]
+    with FakeServer(*(Step(reply(200, {}, x_vault_index=text)) for _, text in answers)) as server:
+        client = connect(server)
+        for method, _ in answers:
+            client.request(method, "x")
+        sent = [request.headers.get("x-vault-index") for request in server.requests]
+        # A later one of a read, an earlier one, and one of another product count for nothing.
+        assert sent == [None, index(7), index(7), index(7), index(7)]
+        assert server.requests[1].headers["x-vault-inconsistent"] == "forward-active-node"
+
+
+def test_the_index_of_another_cluster_takes_the_place_of_a_higher_one(connect: Connect) -> None:
+    with FakeServer(
+        *(Step(reply(200, {}, x_vault_index=text)) for text in (index(7), index(3, "d")))
+    ) as server:
+        client = connect(server)
+        for _ in range(3):
+            client.request("PUT", "x")
+        assert server.requests[2].headers["x-vault-index"] == index(3, "d")
 
 
 @pytest.mark.parametrize("message", ["Vault is sealed", "Vault is not initialized"])
