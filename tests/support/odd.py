@@ -8,7 +8,7 @@ from typing import Any
 MARK = "garbage"
 """What the texts in the replacements say."""
 
-ODD: tuple[Any, ...] = (MARK, 7, 1.5, True, None, [], {}, [MARK], [{MARK: 1}], {MARK: MARK})
+ODD: tuple[Any, ...] = (MARK, 7, True, None, [MARK], [{MARK: 1}], {MARK: MARK})
 
 _BRIEF: tuple[Any, ...] = (MARK, 7, None, [MARK], {MARK: MARK})
 _BRIEF_TEXT: tuple[Any, ...] = (MARK, 7, None, [MARK])

