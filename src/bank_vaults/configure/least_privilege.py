@@ -52,6 +52,9 @@ def policy(wanted: Iterable[Wanted], configuration: Configuration, state_path: s
             grant(change.look, "read")
         for path in _elsewhere(item):
             grant(path, "create", "read", "update")
+        if isinstance(item, GroupName):
+            grant("identity/group-alias", "create", "update")
+            grant("identity/group-alias/id/*", "delete")
     for path in listed(configuration):
         grant(path, "read", "list")
     if configuration.purge.enabled:
@@ -97,8 +100,6 @@ def _elsewhere(item: Wanted) -> Iterator[str]:
             yield f"{item.path}/config"
         case IdentityGroup():
             yield group_path(item.identity.name)  # where a member of it is one that only the server has
-        case GroupName():
-            yield from ("identity/group-alias", "identity/group-alias/id/*")
         case Once() if item.save_to:
             yield item.save_to
 

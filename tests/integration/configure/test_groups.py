@@ -202,3 +202,16 @@ def test_k21_deletions_by_name_and_mount_and_of_internal_groups_where_asked(appl
     other = left._replace(groups=(*left.groups, group("mine", "internal")))
     (change,) = groups.unmanaged(other, applier.shown)
     assert str(change.identity) == "groups group inner"
+
+
+def test_aliases_exchange_their_groups_in_one_run(applier: Applier) -> None:
+    def document(one: str, other: str) -> Configuration:
+        aliases = (alias("people", "one", one), alias("people", "team/two", other))
+        return EVERY._replace(group_aliases=aliases)
+
+    applier.apply_twice(wanted(document("Admins", "team/dev")))
+    changed = applier.apply_twice(wanted(document("team/dev", "Admins")))
+    assert [str(change.identity) for change in changed.todo] == [
+        "group-aliases alias one/people",
+        "group-aliases alias team/two/people",
+    ]

@@ -140,20 +140,24 @@ class GroupName(NamedTuple):
                 if number == info.get("canonical_id"):
                     return steps.change(self, Action.KEEP, "as wanted")
                 before = Difference("group", info.get("canonical_id"), self.group)
-                return self._write(Action.UPDATE, "it is of another group", f"/id/{key}", before)
+                change = self._write(Action.UPDATE, "it is of another group", before)
+                # Another alias that gets its group in this run makes the server delete it, and then it cannot
+                # be changed any more. To delete what is not there is no error.
+                removal = Request("DELETE", f"identity/group-alias/id/{key}")
+                return change._replace(requests=(removal, *change.requests))
         differences = tuple(Difference(each, None, value) for each, value in self._described().items())
-        return self._write(Action.CREATE, "it is not there", "", *differences)
+        return self._write(Action.CREATE, "it is not there", *differences)
 
     def _described(self) -> dict[str, str]:
         return {"name": self.name, "mountpath": self.mount, "group": self.group}
 
-    def _write(self, action: Action, reason: str, where: str, *differences: Difference) -> Change:
+    def _write(self, action: Action, reason: str, *differences: Difference) -> Change:
         body = {
             "name": self.name,
             "mount_accessor": Reference("accessor", self.mount),
             "canonical_id": Reference("group", self.group),
         }
-        request = Request("PUT", f"identity/group-alias{where}", body)
+        request = Request("PUT", "identity/group-alias", body)
         return steps.change(self, action, reason, *differences)._replace(requests=(request,))
 
 
@@ -164,9 +168,15 @@ def wanted(configuration: Configuration, server: Server) -> tuple[Wanted, ...]:
     mounts = frozenset(_mount_identity(auth.path) for auth in configuration.auth)
     members = {group.name: _members(group, names) for group in configuration.groups}
     entangled = in_circles({name: each.groups or () for name, each in members.items()})
+    owners: dict[str, GroupAlias] = {}
+    for alias in configuration.group_aliases:
+        owners.setdefault(alias.group.lower(), alias)
     return (
         *(_wanted_group(group, members[group.name], names, entangled) for group in configuration.groups),
-        *(_wanted_alias(alias, names, mounts) for alias in configuration.group_aliases),
+        *(
+            _wanted_alias(alias, names, mounts, owners[alias.group.lower()])
+            for alias in configuration.group_aliases
+        ),
     )
 
 
@@ -202,9 +212,15 @@ def _wanted_group(
     return IdentityGroup(identity, group.place, {**fields, "type": group.type}, members, managed)
 
 
-def _wanted_alias(alias: GroupAlias, names: Mapping[str, str], mounts: frozenset[Identity]) -> Wanted:
+def _wanted_alias(
+    alias: GroupAlias, names: Mapping[str, str], mounts: frozenset[Identity], owner: GroupAlias
+) -> Wanted:
+    """``owner`` is the first alias of this group: the server has one for each, and gives it to the last."""
     identity = Identity("group-aliases", "alias", f"{alias.mountpath}/{alias.name}")
     why = unfit(alias.group, slashes=True)
+    if owner is not alias:
+        first = f"{owner.mountpath}/{owner.name} ({owner.place})"
+        why = why or f"the group {alias.group} can have one alias only, and has {first}"
     if why:
         return Refused(identity, alias.place, why, Stage.ALIASES)
     group = names.get(alias.group.lower())

@@ -22,6 +22,7 @@ from bank_vaults.configure.model import (
     WriteOnly,
 )
 from bank_vaults.configure.sections import groups, members
+from bank_vaults.configure.sections.refused import Refused
 from bank_vaults.configure.server import Server, UnreadableError
 from tests.support.configuring import digest, shows
 
@@ -282,7 +283,22 @@ def test_k21_an_alias_is_found_by_name_and_mount_in_one_listing() -> None:
 def test_an_alias_of_another_group_is_given_to_this_one() -> None:
     change = planned_alias({"1": info(group="g2")})
     assert change.action is Action.UPDATE
-    assert change.requests == (Request("PUT", "identity/group-alias/id/1", BODY),)
+    assert change.requests == (
+        Request("DELETE", "identity/group-alias/id/1"),
+        Request("PUT", "identity/group-alias", BODY),
+    )
+
+
+def test_a_second_alias_of_a_group_is_refused() -> None:
+    others = (ALIAS._replace(name="second", group=ALIAS.group.upper()), ALIAS._replace(name="b", group="b"))
+    first, second, other = groups.wanted(Configuration(group_aliases=(ALIAS, *others)), Server())
+    assert isinstance(second, Refused)
+    assert second.reason == (
+        f"the group {ALIAS.group.upper()} can have one alias only, and has "
+        f"{ALIAS.mountpath}/{ALIAS.name} ({ALIAS.place})"
+    )
+    assert not isinstance(first, Refused)
+    assert not isinstance(other, Refused)
 
 
 def test_an_alias_finds_its_group_by_capitals_and_small_letters_alike() -> None:
