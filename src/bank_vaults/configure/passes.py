@@ -145,7 +145,7 @@ class Passes:
             reader.read(plans.paths(chosen))
             deletions = assembly.unmanaged(configuration, reader) if purge and only is None else ()
             made = plans.make(chosen, reader.shown, state.memory, self._options.write_only, deletions)
-            own = standing(reader.shown) if deletions else NOWHERE
+            own = standing(reader.shown, self.namespace) if deletions else NOWHERE
             braked = Plan(purging.brake(made.changes, self._options.brakes, plans.paths(wanted), own))
             yield Look(braked, self._session, state, wanted, begun)
 

@@ -16,6 +16,8 @@ from bank_vaults.configure.server import AUTH, keys, listing
 
 TOKEN: Final = "auth/token/lookup-self"  # noqa: S105
 
+_ELSEWHERE: Final = "external_namespace_policies"
+
 _ITEMS: Final[Mapping[str, str]] = {
     "role": "role",
     "role_name": "role",
@@ -40,18 +42,25 @@ SECTIONS: Final = frozenset({"auth", "policies", "groups"})
 """In which there is what a token may stand on."""
 
 
-def standing(shown: Callable[[str], Shown]) -> Standing:
-    """Of the token with which ``shown`` asks. Raises UnreadableError."""
+def standing(shown: Callable[[str], Shown], namespace: str = "") -> Standing:
+    """Of the token with which ``shown`` asks, in that namespace. Raises UnreadableError."""
     found = shown(TOKEN)
     if found.fields is None:
         return Standing(problem=f"{TOKEN}: {found.problem or 'it is not there'}")
-    paths = (*_policies(found.fields), *_of_login(found.fields, shown), *_groups(found.fields, shown))
+    token = found.fields
+    at_home = str(token.get("namespace_path") or "").strip("/") == namespace.strip("/")
+    paths = [*_policies(token, at_home=at_home), *_groups(token, shown)]
+    if at_home:
+        paths += _of_login(token, shown)
     return Standing(frozenset(path.lower() for path in paths))
 
 
-def _policies(token: Fields) -> Iterator[str]:
-    for kind in ("policies", "identity_policies"):
-        yield from (f"sys/policies/acl/{name}" for name in _texts(token.get(kind)))
+def _policies(token: Fields, *, at_home: bool) -> Iterator[str]:
+    """Those of the namespace of the token, and those that groups give it in others."""
+    lists = [token.get("policies"), token.get("identity_policies")] if at_home else []
+    elsewhere = token.get(_ELSEWHERE)
+    lists += elsewhere.values() if isinstance(elsewhere, Mapping) else ()
+    yield from (f"sys/policies/acl/{name}" for each in lists for name in _texts(each))
 
 
 def _of_login(token: Fields, shown: Callable[[str], Shown]) -> Iterator[str]:
@@ -73,7 +82,7 @@ def _of_login(token: Fields, shown: Callable[[str], Shown]) -> Iterator[str]:
 def _groups(token: Fields, shown: Callable[[str], Shown]) -> Iterator[str]:
     """The groups that the entity is in, directly and through others, if policies come from there."""
     entity = token.get("entity_id")
-    if not entity or not token.get("identity_policies"):
+    if not entity or not (token.get("identity_policies") or token.get(_ELSEWHERE)):
         return
     known = {path: shown(path).fields or {} for path in map(group_path, keys(shown, GROUPS))}
     inside = {path for path, group in known.items() if entity in _texts(group.get("member_entity_ids"))}

@@ -47,6 +47,21 @@ def test_k3_policies_method_and_role_of_a_token(token: dict[str, Any], expected:
     assert paths(token) == expected
 
 
+def test_k3_a_token_of_another_namespace_has_its_login_and_its_policies_there() -> None:
+    token = {
+        "path": "auth/a/login",
+        "namespace_path": "above/",
+        "meta": {"role": "r"},
+        "policies": ["p"],
+        "external_namespace_policies": {"abc12": ["q"]},
+    }
+    shown = shows({TOKEN: token, **METHODS})
+    here, both = {"sys/auth/a", "auth/a/role/r"}, {"sys/policies/acl/p", "sys/policies/acl/q"}
+    assert standing(shown, "above").paths == here | both
+    assert standing(shown, "/above/below/").paths == {"sys/policies/acl/q"}
+    assert standing(shown).paths == {"sys/policies/acl/q"}
+
+
 def test_k3_groups_that_give_policies_are_found_through_others() -> None:
     groups = {
         "direct": {"id": "1", "member_entity_ids": ["me", "you"]},
