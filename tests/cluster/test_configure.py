@@ -16,7 +16,7 @@ import pytest
 
 from bank_vaults.configure.kubernetes import Address, SecretPlace
 from bank_vaults.configure.model import Identity, Record
-from bank_vaults.configure.state import State, StateError
+from bank_vaults.configure.state import ContestedError, State, StateError
 from bank_vaults.keystores.kubernetes import LARGEST, Kubernetes
 from tests.support.binaries import MissingBinary, all_kinds
 from tests.support.configured import Place
@@ -150,6 +150,18 @@ def test_replicas_that_write_at_once_lose_nothing(
         thread.join()
     memory = State(SecretPlace(Address(namespace, "shared"), kubernetes), "").memory
     assert {identity.name for identity in memory.records} == {str(number) for number in range(5)}
+
+
+def test_of_replicas_that_begin_at_once_one_may_do_what_is_done_once(
+    cluster: Cluster, namespace: str, kubernetes: Kubernetes
+) -> None:
+    place = SecretPlace(Address(namespace, "claimed"), kubernetes)
+    first, second = State(place, ""), State(place, "")
+    identity, record = Identity("secrets", "item", "pki/root"), Record("wanted", "", ("generating",))
+    first.claim(identity, record)
+    with pytest.raises(ContestedError):
+        second.claim(identity, record)
+    assert dict(State(place, "").memory.records) == {identity: record}
 
 
 def test_a_loser_writes_on_what_the_winner_wrote(
