@@ -73,10 +73,10 @@ def process_texts(pid: int) -> list[str]:
     """Command line and environment of a process and of those of its children that live on meanwhile."""
     files = [Path(f"/proc/{pid}/{what}") for what in ("cmdline", "environ")]
     found = [file.read_bytes() for file in files]
-    for child in children(pid):
+    for file in (Path(f"/proc/{child}/{what}") for child in children(pid) for what in ("cmdline", "environ")):
         # The one that calls sys/init may just end; into that of a PKCS#11 module only root may look.
         with suppress(FileNotFoundError, ProcessLookupError, PermissionError):
-            found += [Path(f"/proc/{child}/{what}").read_bytes() for what in ("cmdline", "environ")]
+            found.append(file.read_bytes())
     return [text.decode(errors="replace") for text in found]
 
 
