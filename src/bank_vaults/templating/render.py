@@ -11,6 +11,8 @@ from bank_vaults.templating.template import DELIMITERS
 
 TEXT: Final = "text"
 SCALAR: Final = "scalar"
+_LONGEST_ERROR: Final = 16 * 1024
+"""Characters."""
 
 
 def render(
@@ -23,17 +25,26 @@ def render(
     """
     functions = own.functions(sources, escaped=mode == TEXT)
     data = sources.data()
-    allowance = limits.Allowance()  # one for all texts, or a document of many could take for ever
+    allowance = limits.Allowance(len(source))  # one for all texts, or a document of many could take for ever
 
     def rendered(text: str) -> str:
-        parsed = template.parse(text, name="config", delimiters=delimiters, functions=functions)
+        allowance.steps -= limits.STEPS_OF_TEXT
         try:
+            parsed = template.parse(text, name="config", delimiters=delimiters, functions=functions)
             return parsed.render(data, allowance)
         except TemplateError as error:
-            raise TemplateError(sources.hidden(str(error))) from None
+            raise TemplateError(_shown(sources.hidden(str(error)))) from None
 
     if mode == TEXT:
         return rendered(source)
     from bank_vaults.templating import scalar  # only in this mode
 
     return scalar.render(source, delimiters[0], rendered)
+
+
+def _shown(error: str) -> str:
+    """The text of an error as far as anybody reads it: ``fail`` makes one of millions of characters."""
+    if len(error) <= _LONGEST_ERROR:
+        return error
+    half = _LONGEST_ERROR // 2
+    return f"{error[:half]} … {error[-half:]}"

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Final, NamedTuple
 
 from bank_vaults.templating.errors import TemplateError
 
@@ -38,11 +38,10 @@ def render(source: str, left: str, template: Callable[[str], str]) -> str:
     ``source`` is JSON or YAML. Raises TemplateError with line and column in the document.
     """
     source = source.removeprefix("\ufeff")  # positions would not count it
-    spans = list(_json_spans(source) if _is_json(source) else _yaml_spans(source, left))
+    found = _json_spans(source) if _is_json(source) else _yaml_spans(source, left)
+    spans = [span for span in found if left in span.content]
     parts, done = [], 0
     for span in spans:
-        if left not in span.content:
-            continue
         parts += [source[done : span.start], _rendered(source, span, template), span.ending]
         done = span.end
     return "".join(parts) + source[done:]
@@ -89,7 +88,6 @@ def _yaml_spans(source: str, left: str) -> Iterator[_Span]:
     from bank_vaults.templating import yaml12
 
     try:
-        tokens = list(yaml.scan(source, Loader=yaml.CBaseLoader))
         for _ in yaml.parse(source, Loader=yaml.CBaseLoader):
             pass
     except (yaml.YAMLError, UnicodeEncodeError) as error:
@@ -98,34 +96,23 @@ def _yaml_spans(source: str, left: str) -> Iterator[_Span]:
             f"{found}; in this mode the file has to be YAML or JSON before it is rendered, with every action "
             "inside a quoted text"
         ) from None
-    _expect_actions_in_texts(source, left, tokens)
     before = None
-    for token in tokens:
-        if isinstance(token, yaml.ScalarToken):
-            start, end = token.start_mark.index, token.end_mark.index
-            is_block = token.style in ("|", ">")
+    action = source.find(left)
+    # One after the other: a list of them would take a hundred times as much memory as the document.
+    for token in yaml.scan(source, Loader=yaml.CBaseLoader):
+        start, end = token.start_mark.index, token.end_mark.index
+        text = token if isinstance(token, yaml.ScalarToken) else None
+        while 0 <= action < end:
+            behind = action + len(left)
+            if start < behind and not (text and start <= action and behind <= end):
+                raise _at(source, action, "an action stands outside of a text: put the text in quotes")
+            action = source.find(left, behind)
+        if text:
+            is_block = text.style in ("|", ">")
             # As many lines as before, so that positions of what comes behind stay right.
             ending = "\n" * source.count("\n", start, end) if is_block else ""
-            yield _Span(start, end, token.value, ending, isinstance(before, yaml.KeyToken))
+            yield _Span(start, end, text.value, ending, isinstance(before, yaml.KeyToken))
         before = token
-
-
-def _expect_actions_in_texts(source: str, left: str, tokens: Sequence[Any]) -> None:
-    """Raise TemplateError where an action begins outside of a text; in a comment it is none."""
-    spans = [(token.start_mark.index, token.end_mark.index, type(token).__name__) for token in tokens]
-    spans = [span for span in spans if span[1] > span[0]]
-    number = 0
-    position = source.find(left)
-    while position >= 0:
-        while number < len(spans) and spans[number][1] <= position:
-            number += 1
-        if number < len(spans):
-            start, end, kind = spans[number]
-            behind = position + len(left)
-            inside = kind == "ScalarToken" and start <= position and behind <= end
-            if start < behind and not inside:
-                raise _at(source, position, "an action stands outside of a text: put the text in quotes")
-        position = source.find(left, position + len(left))
 
 
 def _at(source: str, position: int, sentence: str) -> TemplateError:

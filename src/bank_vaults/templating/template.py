@@ -50,7 +50,7 @@ class Template:
 
         With an ``allowance`` it may use what others left of it. Raises TemplateError.
         """
-        return evaluate.render(self._trees, data, allowance or limits.Allowance())
+        return evaluate.render(self._trees, data, allowance or limits.Allowance(len(self._trees.text)))
 
 
 def parse(

@@ -29,6 +29,8 @@ import yaml
 from bank_vaults.templating.golang.values import NO_VALUE, Object, Uint64, Value, text
 from bank_vaults.templating.limits import MAX_DEPTH, MAX_ITEMS, MAX_TEXT
 
+MAX_VALUES: Final = 1_000_000
+"""Values of one document, with those that aliases stand for."""
 _TAG: Final = "tag:yaml.org,2002:"
 _NULL: Final = re.compile(r"~|null|Null|NULL|")
 _BOOLEAN: Final = re.compile(r"true|True|TRUE|false|False|FALSE")
@@ -75,22 +77,23 @@ class Located(NamedTuple):
         return f"Located({type(self.value).__name__} at {self.line}:{self.column})"  # it may be a password
 
 
-def load(source: str) -> Value:
+def load(source: str, most: int = MAX_VALUES) -> Value:
     """The value of the one document in ``source``, None where it is empty. Raises YamlError."""
-    found, faults = locate(source)
+    found, faults = locate(source, most)
     if faults:
         raise faults[0]
     return None if found is None else plain(found)
 
 
-def locate(source: str) -> tuple[Located | None, list[YamlError]]:
+def locate(source: str, most: int = MAX_VALUES) -> tuple[Located | None, list[YamlError]]:
     """The one document in ``source`` with the places of its values, and all that is wrong with single values.
 
-    None where it is empty. Raises YamlError where it cannot be read to its end.
+    None where it is empty; ``most`` is how many values it may have. Raises YamlError where it cannot be read
+    to its end.
     """
     try:
         source.encode()
-        reader = _Reader(source)
+        reader = _Reader(source, most)
         return reader.document(), reader.faults
     except (yaml.YAMLError, UnicodeEncodeError) as error:
         raise explained(error, source) from None
@@ -136,7 +139,8 @@ class _Reader:
     Nodes, the step between, would take five times as long.
     """
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, most: int) -> None:
+        self._most = most
         self._next: Callable[[], Any] = yaml.CBaseLoader(source).get_event
         self.faults: list[YamlError] = []
         self._anchors: dict[str, _Anchored | None] = {}
@@ -236,8 +240,8 @@ class _Reader:
 
     def _count(self, event: Any, values: int, depth: int) -> None:
         self._seen += values
-        if self._seen > MAX_ITEMS:
-            raise _at(event, f"the document has more than {MAX_ITEMS} values")
+        if self._seen > self._most:
+            raise _at(event, f"the document has more than {self._most} values")
         if depth > self._deepest:
             self._deepest = depth
             if depth > MAX_DEPTH:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from bank_vaults.templating import sprig
+from tests.support.random_programs import OF_GO
 from tests.support.templates import EXPECTED, INPUTS, Case, NoOracle, answer_of, oracle, rendered
 
 BLOCK = 100
@@ -51,9 +52,10 @@ def test_every_room_has_inputs_and_what_go_answered() -> None:
         assert [case["template"] for case in asked] == [case["template"] for case in cases_of(room)], room
 
 
-def test_every_function_of_sprig_is_asked_of_go() -> None:
-    templates = " ".join(case["template"] for room in ROOMS for case in cases_of(room))
-    assert set(sprig.names()) <= set(re.findall(r"\w+", templates))
+def test_every_function_of_go_and_of_sprig_is_asked_of_go() -> None:
+    templates = [case["template"] for room in ROOMS for case in cases_of(room)]
+    assert len(set(templates)) >= 1500
+    assert {*sprig.names(), *OF_GO} <= set(re.findall(r"\w+", " ".join(templates)))
 
 
 def test_go_still_answers_what_is_kept(tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import re
+import shlex
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +16,8 @@ from bank_vaults.cli import reading, template
 from bank_vaults.domain.exitcodes import ExitCode
 from bank_vaults.telemetry.logs import redact
 from tests.unit.cli.conftest import Cli
+
+PAGE = (Path(__file__).parents[3] / "docs" / "templates.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture(autouse=True)
@@ -139,6 +143,20 @@ def test_what_a_template_reads_is_masked_in_the_log(
     assert redact("battery correct horse staple") == "battery *** staple"
 
 
+# the manual
+
+
+@pytest.mark.parametrize("command", re.findall(r"(?m)^\$ bank-vaults (template .*)$", PAGE))
+def test_a_command_of_the_page_runs(
+    cli: Cli, source: Path, target: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    source.rename(tmp_path / "vault.json.in")
+    monkeypatch.chdir(tmp_path)
+    outcome = cli(*shlex.split(command.replace("/vault/config", str(target.parent))))
+    assert outcome.code == 0
+    assert target.exists() is not ("--check" in command)
+
+
 # checking
 
 
@@ -171,7 +189,7 @@ def _refused(cli: Cli, source: Path, target: Path) -> str:
         ("${ if }", "missing value for if"),
         ("${ .X }", "can't evaluate field X in type Data"),
         ("${ fail `no` }", "error calling fail: no"),
-        ("${ file `/nonexistent` }", "open /nonexistent: no such file or directory"),
+        ("${ file `/proc/none` }", "open /proc/none: no such file or directory"),
     ],
 )
 def test_a_template_that_fails_is_one_line_and_leaves_the_old_file(

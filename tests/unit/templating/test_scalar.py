@@ -154,8 +154,16 @@ def test_all_texts_of_a_document_share_one_budget(monkeypatch: pytest.MonkeyPatc
     )
 
 
+def test_very_many_texts_are_very_many_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "MAX_STEPS", 100 * limits.STEPS_OF_TEXT)
+    assert "rendering takes more than 2500 steps" in _failure("- ${ `` }\n" * 100)
+
+
 def test_all_texts_of_a_document_share_the_room_of_the_output(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "MAX_TEXT", 10)
-    assert _rendered("a: ${ .Env.X }\nb: ${ .Env.X }", "12345") == 'a: "12345"\nb: "12345"'
-    with pytest.raises(TemplateError, match=r"line 2, column 4: .*more than 10 characters"):
-        _rendered("a: ${ .Env.X }\nb: ${ .Env.X }", "123456")
+    document = "a: ${ .Env.X }\nb: ${ .Env.X }"
+    longest = (len(document) + 10) // 2
+    value = "x" * longest
+    assert _rendered(document, value) == f'a: "{value}"\nb: "{value}"'
+    with pytest.raises(TemplateError, match=r"line 2, column 4: .*more than 10 characters longer"):
+        _rendered(document, value + "xx")

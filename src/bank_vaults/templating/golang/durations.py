@@ -11,7 +11,7 @@ from bank_vaults.templating.golang.values import Int64, Methods, Object, Sized, 
 SECOND: Final = 1_000_000_000
 MINUTE: Final = 60 * SECOND
 HOUR: Final = 60 * MINUTE
-MAX_DURATION: Final = 16 * 1024
+MAX_DURATION: Final = 1024
 """Characters of a duration that is read."""
 LONGEST: Final = (1 << 63) - 1
 

@@ -23,7 +23,7 @@ MONTHS: Final = (
 )
 DAYS: Final = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
 
-MAX_LAYOUT: Final = 16 * 1024
+MAX_LAYOUT: Final = 1024
 """Characters of a layout, and of a text that is read by one."""
 
 _ELEMENTS: Final = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, NoReturn
 
-from bank_vaults.templating.golang.values import octets, text
+from bank_vaults.templating.golang.values import EachCharacter, octets, text
 
 MAX_UINT64: Final = (1 << 64) - 1
 MIN_INT64: Final = -(1 << 63)
@@ -49,7 +49,7 @@ def quote(string: str, *, ascii_only: bool = False) -> str:
         and (not ascii_only or string.isascii())
     ):
         return f'"{string}"'
-    return f'"{"".join(_escaped(each, chr(34), ascii_only) for each in string)}"'
+    return f'"{string.translate(_ESCAPED_ASCII if ascii_only else _ESCAPED_ANY)}"'
 
 
 def quote_rune(code: int, *, ascii_only: bool = False) -> str:
@@ -77,6 +77,10 @@ def _escaped(character: str, quotation: str, ascii_only: bool) -> str:
     if code < 0x20 or code == 0x7F:
         return f"\\x{code:02x}"
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+_ESCAPED_ANY: Final = EachCharacter(lambda each: _escaped(each, '"', False))
+_ESCAPED_ASCII: Final = EachCharacter(lambda each: _escaped(each, '"', True))
 
 
 def unquote(literal: str) -> str:

@@ -173,6 +173,21 @@ _PLAIN: Final = {
 }
 
 
+class EachCharacter:
+    """A table for ``str.translate`` that asks a function for every character.
+
+    A list of the characters, to be joined, would take 80 bytes for each.
+    """
+
+    __slots__ = ("_function",)
+
+    def __init__(self, function: Callable[[str], str]) -> None:
+        self._function = function
+
+    def __getitem__(self, code: int) -> str:
+        return self._function(chr(code))
+
+
 def octets(string: str) -> bytes:
     """The bytes of a Go string."""
     return string.encode("utf-8", "surrogateescape")

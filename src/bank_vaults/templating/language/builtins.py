@@ -10,6 +10,7 @@ from bank_vaults.templating.functions import Function, signature
 from bank_vaults.templating.golang.printing import sprint, sprintln
 from bank_vaults.templating.golang.values import (
     NO_VALUE,
+    EachCharacter,
     Map,
     Uint8,
     Value,
@@ -104,10 +105,12 @@ def js(*values: Value) -> str:
     """``js``: the text as it may stand in a string of JavaScript."""
     text = _together(values)
     limits.text_of(6 * len(text))
-    return "".join(_JAVASCRIPT.get(each) or _javascript(each) for each in text)
+    return text.translate(_IN_JAVASCRIPT)
 
 
 def _javascript(character: str) -> str:
+    if escaped := _JAVASCRIPT.get(character):
+        return escaped
     code = ord(character)
     if code < 0x20 or (code > 0x7F and not character.isprintable() and not 0xDC80 <= code <= 0xDCFF):
         return f"\\u{code:04X}"
@@ -116,11 +119,9 @@ def _javascript(character: str) -> str:
 
 def urlquery(*values: Value) -> str:
     """``urlquery``: the text as it may stand in the query of a URL."""
-    text = _together(values)
-    limits.text_of(3 * len(text))
-    return "".join(
-        chr(each) if each in _UNRESERVED else "+" if each == 0x20 else f"%{each:02X}" for each in octets(text)
-    )
+    content = octets(_together(values))
+    limits.text_of(3 * len(content))
+    return content.decode("latin-1").translate(_IN_QUERY)
 
 
 _HTML: Final = str.maketrans(
@@ -135,7 +136,9 @@ _JAVASCRIPT: Final = {
     "&": "\\u0026",
     "=": "\\u003D",
 }
+_IN_JAVASCRIPT: Final = EachCharacter(_javascript)
 _UNRESERVED: Final = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.~")
+_IN_QUERY: Final = {octet: f"%{octet:02X}" for octet in range(256) if octet not in _UNRESERVED} | {0x20: "+"}
 
 
 def _by_evaluator(*_: Value) -> Value:

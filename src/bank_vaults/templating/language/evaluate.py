@@ -5,13 +5,15 @@ The node that is looked at is noted all the time, exactly where Go notes it, bec
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
+from sys import getsizeof
 from typing import Final, NamedTuple
 
 from bank_vaults.templating import limits
 from bank_vaults.templating.errors import CannotCallError, FunctionError, TemplateError
 from bank_vaults.templating.functions import Function, signature
-from bank_vaults.templating.golang.printing import sorted_items, text_of
+from bank_vaults.templating.golang.printing import MAX_ELEMENTS, sorted_items, text_of
 from bank_vaults.templating.golang.strconv import quote
 from bank_vaults.templating.golang.values import (
     NO_VALUE,
@@ -43,6 +45,8 @@ class _Missing:
 
 
 _MISSING: Final = _Missing()
+_MOST_PARTS: Final = 100_000
+"""Of an output, before they are joined."""
 
 
 class _Bound(NamedTuple):
@@ -59,19 +63,34 @@ def render(trees: Trees, data: Value, allowance: limits.Allowance) -> str:
     try:
         return rendering.run(data)
     finally:
-        allowance.characters, allowance.steps = rendering.room, rendering.steps
+        allowance.characters = rendering.room
+        allowance.steps, allowance.memory = rendering.steps, rendering.memory
 
 
 class _Rendering:
-    __slots__ = ("boxed", "depth", "name", "node", "parts", "room", "steps", "trees", "variables")
+    __slots__ = (
+        "boxed",
+        "depth",
+        "done",
+        "memory",
+        "name",
+        "node",
+        "parts",
+        "room",
+        "steps",
+        "trees",
+        "variables",
+    )
 
     def __init__(self, trees: Trees, allowance: limits.Allowance) -> None:
         self.trees = trees
         self.name = trees.name
         self.node: tree.Node = tree.Text(0, "")
+        self.done = ""
         self.parts: list[str] = []
         self.room = allowance.characters
         self.steps = allowance.steps
+        self.memory = allowance.memory
         self.depth = 0
         self.variables: list[_Bound] = []
         self.boxed = False
@@ -89,7 +108,7 @@ class _Rendering:
         except Exception as error:
             # What it says may contain values, and those may be secret.
             raise self._error(f"unexpected {type(error).__name__}") from error
-        return "".join(self.parts)
+        return self.done + "".join(self.parts)
 
     def _error(self, message: str) -> TemplateError:
         text, position = self.trees.text, self.node.position
@@ -114,6 +133,8 @@ class _Rendering:
                 value = self._pipe(node.pipe, dot)
                 if not node.pipe.variables:
                     self.node = node
+                    if isinstance(value, (list, dict)):
+                        self.steps -= _visits(value)
                     self._write("<no value>" if value is NO_VALUE else text_of(value))
             elif isinstance(node, tree.Range):
                 self._range(node, dot)
@@ -143,13 +164,24 @@ class _Rendering:
         self._step()
         self.room -= len(text)
         if self.room < 0:
-            raise Failure(f"the output would have more than {limits.MAX_TEXT} characters")
+            raise Failure(
+                f"the output would be more than {limits.MAX_TEXT} characters longer than the template"
+            )
         self.parts.append(text)
+        if len(self.parts) > _MOST_PARTS:
+            # A short part takes sixty bytes more than it has characters.
+            self.parts, self.done = [], f"{self.done}{''.join(self.parts)}"
 
     def _step(self) -> None:
         self.steps -= 1
         if self.steps < 0:
+            self._check()
+
+    def _check(self) -> None:
+        if self.steps < 0:
             raise Failure(f"rendering takes more than {limits.MAX_STEPS} steps")
+        if self.memory < 0:
+            raise Failure(f"the functions give more than {limits.MAX_MEMORY >> 20} MiB in all")
 
     def _template(self, node: tree.Template, dot: Value) -> None:
         body = self.trees.bodies.get(node.name)
@@ -370,7 +402,13 @@ class _Rendering:
         ]
         if final is not _MISSING:
             values.append(converted(final, parameters[given] if given < fixed else parameters[-1]))
-        self.steps -= limits.COSTS.get(name, 0)
+        extra = limits.EXTRAS.get(name, _NO_EXTRA)
+        if extra is not _NO_EXTRA:
+            self.steps -= _extra_steps(extra, values)
+            if self.steps < 0:
+                self.node = node
+                self._check()
+        started = time.thread_time() if extra.is_timed else 0.0
         try:
             if function is builtins.CALL:
                 raise FunctionError(_not_callable(values[0], operands[1:]))
@@ -386,12 +424,19 @@ class _Rendering:
             raise Failure(
                 f"error calling {name}: {_UNEXPECTED.get(type(error), type(error).__name__)}"
             ) from error
-        self.steps -= _weight(result)
+        if extra.is_timed:
+            self.steps -= int((time.thread_time() - started) * limits.STEPS_OF_SECOND)
+        weight = given + _weight(result)
+        if extra.is_new:
+            self.memory -= _bytes_of_all(result)
+        elif weight > given and not any(value is result for value in values):
+            self.memory -= _bytes_of(result)
         for value in values:
-            self.steps -= _weight(value)
-        if self.steps < 0:
+            weight += _weight(value)
+        self.steps -= weight
+        if self.steps < 0 or self.memory < 0:
             self.node = node
-            self._step()
+            self._check()
         return result
 
     def _short_circuit(self, until: bool, operands: list[tree.Node], final: Value, dot: Value) -> Value:
@@ -403,11 +448,62 @@ class _Rendering:
         return value if final is _MISSING else final
 
 
+_NO_EXTRA: Final = limits.Extra()
+
+
+def _extra_steps(extra: limits.Extra, values: list[Value]) -> int:
+    """Steps that a call with these values counts for besides, before it is made."""
+    steps = extra.call
+    for value in values:
+        if isinstance(value, str):
+            steps += extra.character * len(value)
+        elif extra.visit and isinstance(value, (list, dict)):
+            steps += extra.visit * _visits(value)
+    return steps
+
+
+def _visits(value: list[Value] | dict[str, Value]) -> int:
+    """How many values there are in a list or map, those of lists and maps within it included.
+
+    They may contain one another, so it is not counted further than any function would go.
+    """
+    visits = 0
+    left = [value]
+    while left and visits <= MAX_ELEMENTS:
+        inside = left.pop()
+        visits += len(inside) + 1
+        if visits <= MAX_ELEMENTS:
+            elements = inside.values() if isinstance(inside, dict) else inside
+            left += [each for each in elements if isinstance(each, (list, dict))]
+    return visits
+
+
 def _weight(value: Value) -> int:
     """Steps that a value counts for where a function takes or gives it: what is long takes long."""
     if isinstance(value, (str, bytes)):
         return len(value) // 64
     return len(value) // 8 if isinstance(value, (list, dict)) else 0
+
+
+_MEMBER: Final = 100
+"""Bytes of a member of a map, with its name."""
+_OBJECT: Final = 32
+"""Bytes of a number, and of what a list or a map has besides its elements."""
+
+
+def _bytes_of(value: Value) -> int:
+    """The memory of a value that a function has made, without its elements, which others know as well."""
+    if isinstance(value, (str, bytes)):
+        return getsizeof(value)
+    if isinstance(value, list):
+        return 8 * len(value)
+    return _MEMBER * len(value) if isinstance(value, dict) else 0
+
+
+def _bytes_of_all(value: Value) -> int:
+    """The memory of a value with its elements."""
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return _OBJECT + _bytes_of(value) + sum(map(_bytes_of_all, inside))
 
 
 _UNEXPECTED: Final[dict[type[BaseException], str]] = {

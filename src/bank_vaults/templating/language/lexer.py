@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from bank_vaults.templating import limits
+
 TEXT: Final = "text"
 LEFT: Final = "left delimiter"
 RIGHT: Final = "right delimiter"
@@ -138,6 +140,9 @@ class _Lexer:
         depth = 0
         first_of_right = self.right[0]
         while position < size:
+            if len(found) > limits.MAX_WORDS:
+                self._error(position, f"more than {limits.MAX_WORDS} words and signs")
+                return None
             character = template[position]
             if character == first_of_right or character in _SPACES:
                 length, trims = self._closing(position)

@@ -40,14 +40,13 @@ def secrets_of(name: str, value: str) -> Iterator[str]:
     """The texts in the value of a variable that are to be masked."""
     if _NAME.search(name) or not _is_plain(value):
         yield value
+    else:
+        yield from (found[0] for found in _TOKEN.finditer(value) if not _WORD.fullmatch(found[0]))
     for found in _IN_URL.finditer(value):
         yield found[1]
         yield unquote(found[1])
     for found in _IN_PAIR.finditer(value):
         yield found[1] or found[2] or found[3]
-    for found in _TOKEN.finditer(value):
-        if not _WORD.fullmatch(found[0]):
-            yield found[0]
 
 
 def _is_plain(value: str) -> bool:

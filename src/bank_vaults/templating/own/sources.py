@@ -315,7 +315,7 @@ def from_yaml(string: str) -> Value:
     from bank_vaults.templating import yaml12  # imports PyYAML
 
     try:
-        return yaml12.load(string)
+        return yaml12.load(string, limits.MAX_ITEMS)
     except yaml12.YamlError as error:
         raise FunctionError(f"this is no YAML: {error}") from None
 

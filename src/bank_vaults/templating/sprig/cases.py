@@ -6,12 +6,13 @@ that are not plain ASCII are mapped here. Bytes that are no UTF-8 become U+FFFD.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Callable, Mapping
 from typing import Final
 
 from bank_vaults.templating import limits
-from bank_vaults.templating.golang.values import Value
+from bank_vaults.templating.golang.values import EachCharacter, Value
 
 BLANKS: Final = (
     "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
@@ -20,6 +21,8 @@ BLANKS: Final = (
 """What Go takes for white space; Python takes four control characters more."""
 REPLACEMENT: Final = "\ufffd"
 """What Go's functions over characters make of a byte that is no UTF-8."""
+WITHOUT_STRAYS: Final = dict.fromkeys(range(0xDC80, 0xDD00), REPLACEMENT)
+"""The same as a table for ``str.translate``."""
 
 
 def capital(character: str) -> str:
@@ -48,44 +51,38 @@ def is_stray(character: str) -> bool:
     return "\udc80" <= character <= "\udcff"
 
 
+_CAPITALS: Final = EachCharacter(capital)
+_SMALL_LETTERS: Final = EachCharacter(small)
+_BEGINS_WORD: Final = re.compile(rf"(?<![^\x00-/:-@\[-^`{{-\x7f{BLANKS}])[\s\S]")
+_FOLLOWS_BLANK: Final = re.compile(rf"(?<![^{BLANKS}])[\s\S]")
+
+
 def upper(string: str) -> str:
     """All letters as capitals."""
-    return string.upper() if string.isascii() else "".join(map(capital, string))
+    return string.upper() if string.isascii() else string.translate(_CAPITALS)
 
 
 def lower(string: str) -> str:
     """All letters small."""
-    return string.lower() if string.isascii() else "".join(map(small, string))
+    return string.lower() if string.isascii() else string.translate(_SMALL_LETTERS)
 
 
 def title(string: str) -> str:
     """A capital after everything that is no part of a word; the rest as it was."""
-    result = []
-    begins = True
-    for character in string:
-        result.append(titled(character) if begins else REPLACEMENT if is_stray(character) else character)
-        begins = _parts_words(character)
-    return "".join(result)
-
-
-def _parts_words(character: str) -> bool:
-    if character.isascii():
-        return not (character.isalnum() or character == "_")
-    return character in BLANKS
+    return _BEGINS_WORD.sub(lambda found: titled(found[0]), string.translate(WITHOUT_STRAYS))
 
 
 def untitle(string: str) -> str:
     """A small letter after every blank; the rest as it was."""
-    result = []
-    begins = True
-    for character in string:
-        result.append(small(character) if begins else REPLACEMENT if is_stray(character) else character)
-        begins = character in BLANKS
-    return "".join(result)
+    return _FOLLOWS_BLANK.sub(lambda found: small(found[0]), string.translate(WITHOUT_STRAYS))
 
 
 def swapcase(string: str) -> str:
-    """Capitals small, small letters as capitals, and those after a blank as in a title."""
+    """Capitals small, small letters as capitals, and those after a blank as in a title.
+
+    Raises FunctionError for a text too long.
+    """
+    limits.items_of(len(string))
     result = []
     begins = True
     for character in string:
@@ -182,8 +179,8 @@ def camelcase(string: str) -> str:
 
     Raises FunctionError for a text too long.
     """
-    string = "".join(REPLACEMENT if is_stray(each) else each for each in string)
     limits.items_of(len(string))
+    string = string.translate(WITHOUT_STRAYS)
     classes = list(map(_class, string))
     start = _run(classes, 0, (_CONNECTOR,))
     if start == len(string):

@@ -8,7 +8,7 @@ from bank_vaults.templating import limits
 from bank_vaults.templating.errors import FunctionError
 from bank_vaults.templating.golang import strconv
 from bank_vaults.templating.golang.values import Value, octets
-from bank_vaults.templating.sprig.cases import REPLACEMENT, is_stray
+from bank_vaults.templating.sprig.cases import REPLACEMENT, WITHOUT_STRAYS
 
 _BLANKS: Final = " \t\r\n"
 _DIGITS: Final = "0123456789"
@@ -144,9 +144,7 @@ class _Reader:
             raise self._unexpected("in string literal")
         self._at += 1
         string = "".join(parts)
-        if string.isascii():
-            return string
-        return "".join(REPLACEMENT if is_stray(each) else each for each in string)
+        return string if string.isascii() else string.translate(WITHOUT_STRAYS)
 
     def _refuse_controls(self, plain: str) -> None:
         if plain.isprintable():

@@ -35,7 +35,7 @@ _READ_AS: Final = {
     "EC PRIVATE KEY": "parsing EC private key from PEM",
     "DSA PRIVATE KEY": "parsing DSA private key from PEM",
 }
-MAX_PEM: Final = 256 * 1024
+MAX_PEM: Final = 64 * 1024
 """Characters of a text in which a block of PEM is looked for."""
 _BEGIN: Final = "-----BEGIN "
 _DASHES: Final = "-----"

@@ -12,7 +12,7 @@ from bank_vaults.templating import limits
 from bank_vaults.templating.errors import FunctionError
 from bank_vaults.templating.golang.strconv import MAX_INT64
 from bank_vaults.templating.golang.values import Value
-from bank_vaults.templating.sprig.cases import REPLACEMENT, is_stray
+from bank_vaults.templating.sprig.cases import WITHOUT_STRAYS
 
 _PRINTABLE: Final = "".join(map(chr, range(ord(" "), ord("~") + 1)))
 
@@ -53,7 +53,7 @@ def random_int(least: int, beyond: int) -> int:
 def shuffle(text: str) -> str:
     """The characters in another order. Raises FunctionError for too many."""
     limits.items_of(len(text))
-    characters = [REPLACEMENT if is_stray(each) else each for each in text]
+    characters = list(text.translate(WITHOUT_STRAYS))
     secrets.SystemRandom().shuffle(characters)
     return "".join(characters)
 

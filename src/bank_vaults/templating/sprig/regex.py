@@ -19,7 +19,7 @@ from bank_vaults.templating import limits
 from bank_vaults.templating.errors import FunctionError
 from bank_vaults.templating.golang.strconv import quote
 from bank_vaults.templating.golang.values import NilSlice, Slice, Value
-from bank_vaults.templating.sprig.cases import REPLACEMENT, is_stray
+from bank_vaults.templating.sprig.cases import WITHOUT_STRAYS, is_stray
 from bank_vaults.templating.sprig.convert import whole
 
 _GO_MESSAGES: Final = {
@@ -33,11 +33,13 @@ _GO_MESSAGES: Final = {
     "trailing \\": "trailing backslash at end of expression",
 }
 _TOO_LARGE: Final = "pattern too large - compile failed"
-_PATIENCE: Final = 10.0
-"""Seconds that all matches of one pattern in one text may take."""
-_MAX_WORK: Final = 20_000_000_000
+_PATIENCE: Final = 5.0
+"""Seconds of the processor that all matches of one pattern in one text may take."""
+_MOST_PARTS: Final = 10_000
+"""Of a result, before they are joined."""
+_MAX_WORK: Final = 4_000_000_000
 """Steps of the pattern times bytes of the text, what one search takes at worst."""
-_SPECIAL: Final = "\\.+*?()|[]{}^$"
+_SPECIAL: Final = {ord(each): f"\\{each}" for each in "\\.+*?()|[]{}^$"}
 
 
 class _PatternError(FunctionError):
@@ -146,12 +148,7 @@ class _Subject:
         """Raises FunctionError where the text is too long for the pattern."""
         self._string = string
         self._has_strays = not string.isascii() and any(map(is_stray, string))
-        shown = (
-            "".join(REPLACEMENT if is_stray(each) else each for each in string)
-            if self._has_strays
-            else string
-        )
-        self.shown = shown.encode()
+        self.shown = (string.translate(WITHOUT_STRAYS) if self._has_strays else string).encode()
         if pattern.programsize * len(self.shown) > _MAX_WORK:
             raise FunctionError("the regular expression is too large for so long a text")
 
@@ -173,13 +170,13 @@ def _matches(pattern: _Pattern, subject: _Subject, most: int) -> Iterator[Any]:
 
     Raises FunctionError where that takes too long: the work can grow with the square of the text's length.
     """
-    deadline = time.monotonic() + _PATIENCE
+    deadline = time.thread_time() + _PATIENCE
     shown = subject.shown
     position = 0
     previous_end = -1
     found = 0
     while position <= len(shown) and found != most:
-        if time.monotonic() > deadline:
+        if time.thread_time() > deadline:
             raise FunctionError(f"the regular expression takes more than {_PATIENCE:g} seconds")
         match = _search(pattern, shown, position)
         if match is None:
@@ -253,6 +250,7 @@ def _find_all(pattern: _Pattern, string: str, most: int) -> Slice:
 
 def _replaced(pattern: _Pattern, string: str, replacement: Callable[[_Subject, Any], str]) -> str:
     subject = _Subject(pattern, string)
+    done: list[str] = []
     parts: list[str] = []
     length = len(string)
     end = 0
@@ -261,7 +259,11 @@ def _replaced(pattern: _Pattern, string: str, replacement: Callable[[_Subject, A
         length += len(parts[-1])
         limits.text_of(length)
         end = each.end()
-    return whole("".join((*parts, subject.part(end, len(subject.shown)))))
+        if len(parts) > _MOST_PARTS:
+            # A short part takes sixty bytes more than it has characters.
+            done.append("".join(parts))
+            parts.clear()
+    return whole("".join((*done, *parts, subject.part(end, len(subject.shown)))))
 
 
 def _replace_all(pattern: _Pattern, string: str, template: str) -> str:
@@ -280,16 +282,14 @@ def _replace_all_literal(pattern: _Pattern, string: str, replacement: str) -> st
 def _template_parts(template: str, names: Mapping[bytes, int], groups: int) -> list[str | int]:
     """The template as texts that stay and numbers of groups to put there; a group there is not is empty."""
     parts: list[str | int] = []
-    while template:
-        before, dollar, template = template.partition("$")
-        parts.append(before)
-        if not dollar:
-            break
-        if template.startswith("$"):
+    end = 0
+    while (dollar := template.find("$", end)) >= 0:
+        parts.append(template[end:dollar])
+        if template.startswith("$", dollar + 1):
             parts.append("$")
-            template = template[1:]
+            end = dollar + 2
             continue
-        name, template = _group_name(template)
+        name, end = _group_name(template, dollar + 1)
         if not name:
             parts.append("$")
         elif _is_number(name) and (name == "0" or name[0] != "0"):
@@ -297,20 +297,20 @@ def _template_parts(template: str, names: Mapping[bytes, int], groups: int) -> l
                 parts.append(int(name))
         elif name.encode() in names:
             parts.append(names[name.encode()])
-    return parts
+    return [*parts, template[end:]]
 
 
-def _group_name(template: str) -> tuple[str, str]:
-    """The group, plain or in braces, that the template begins with, and what follows; empty for none."""
-    braced = template.startswith("{")
-    start = end = int(braced)
+def _group_name(template: str, at: int) -> tuple[str, int]:
+    """The group, plain or in braces, that is named there, and where that ends; empty for none."""
+    braced = template.startswith("{", at)
+    start = end = at + braced
     while end < len(template) and (
         template[end] == "_" or category(template[end])[0] == "L" or category(template[end]) == "Nd"
     ):
         end += 1
     if braced and (end == start or template[end : end + 1] != "}"):
-        return "", template
-    return template[start:end], template[end + braced :]
+        return "", at
+    return template[start:end], end + braced
 
 
 def _split(pattern: _Pattern, string: str, most: int) -> Slice:
@@ -336,7 +336,7 @@ def _split(pattern: _Pattern, string: str, most: int) -> Slice:
 
 def quote_meta(string: str) -> str:
     """The text as a pattern that finds just that text."""
-    return "".join("\\" + each if each in _SPECIAL else each for each in string)
+    return string.translate(_SPECIAL)
 
 
 _Call = Callable[..., Value]

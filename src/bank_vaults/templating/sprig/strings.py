@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -13,8 +14,11 @@ from bank_vaults.templating.golang.values import Map, Slice, Value, octets, text
 from bank_vaults.templating.sprig.cases import BLANKS, REPLACEMENT, is_stray
 from bank_vaults.templating.sprig.convert import joined, strslice, strval, whole
 
-_BLANK_BYTES: Final = "\t\n\v\f\r \x85\xa0"
+_BLANK_BYTES: Final = b"\t\n\v\f\r \x85\xa0"
 """Blanks among the bytes, for the functions that take every byte for a character."""
+_LONGEST_CUT: Final = 1024
+"""Characters that are trimmed; each is compared with each of the text."""
+_INITIAL: Final = re.compile(rb"(?<![^%b])[^%b]" % (_BLANK_BYTES, _BLANK_BYTES))
 
 
 def trim(string: str) -> str:
@@ -23,7 +27,8 @@ def trim(string: str) -> str:
 
 
 def trim_all(cut: str, string: str) -> str:
-    """Without the characters of ``cut`` at both ends."""
+    """Without the characters of ``cut`` at both ends. Raises FunctionError for too many of them."""
+    limits.input_of("what is to be trimmed", len(cut), _LONGEST_CUT)
     strays = "".join(map(chr, range(0xDC80, 0xDD00))) + REPLACEMENT
     return string.strip(cut + strays if any(is_stray(each) or each == REPLACEMENT for each in cut) else cut)
 
@@ -81,21 +86,14 @@ def trunc(length: int, string: str) -> str:
 
 def nospace(string: str) -> str:
     """Without blanks; with one, every byte is taken for a character, and all beyond ASCII comes out wrong."""
-    characters = octets(string).decode("latin-1")
-    kept = "".join(each for each in characters if each not in _BLANK_BYTES)
-    return string if len(kept) == len(characters) else kept
+    content = octets(string)
+    kept = content.translate(None, _BLANK_BYTES)
+    return string if len(kept) == len(content) else kept.decode("latin-1")
 
 
 def initials(string: str) -> str:
     """The first byte of each word, taken for a character."""
-    result = []
-    begins = True
-    for each in octets(string).decode("latin-1"):
-        blank = each in _BLANK_BYTES
-        if begins and not blank:
-            result.append(each)
-        begins = blank
-    return "".join(result)
+    return b"".join(found[0] for found in _INITIAL.finditer(octets(string))).decode("latin-1")
 
 
 def abbrev(width: int, string: str) -> str:
@@ -123,7 +121,7 @@ def _abbreviated(content: bytes, offset: int, width: int) -> bytes:
 
 
 def wrap(width: int, string: str) -> str:
-    """Lines of so many bytes; words that are longer stay in one piece."""
+    """Lines of so many bytes; words that are longer stay in one piece. Raises FunctionError for too many."""
     return _wrapped(string, width, "\n", cut_words=False)
 
 
@@ -135,9 +133,10 @@ def wrap_with(width: int, separator: str, string: str) -> str:
 def _wrapped(string: str, width: int, separator: str, *, cut_words: bool) -> str:
     content = octets(string)
     width = max(width, 1)
-    lines = []
+    lines: list[bytes] = []
     start = 0
     while len(content) - start > width:
+        limits.items_of(len(lines))
         if content[start] == ord(" "):
             start += 1
             continue

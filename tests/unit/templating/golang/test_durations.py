@@ -24,7 +24,7 @@ from bank_vaults.templating.golang.values import Int64, kind_of, type_of
         ("-0", "0s"),
         ("1.s", "1s"),
         (".5s", "500ms"),
-        ("0" * 5000 + "1s", "1s"),
+        ("0" * 500 + "1s", "1s"),
         ("1h2m3s4ms5us6ns", "1h2m3.004005006s"),
         ("-1.5s.5s", "-2s"),
         ("1µs", "1µs"),
@@ -56,7 +56,7 @@ def test_a_duration_is_read_and_printed_as_go_does(text: str, expected: str) -> 
         ("9223372036854775808ns", 'time: invalid duration "9223372036854775808ns"'),
         ("-9223372036854775809ns", 'time: invalid duration "-9223372036854775809ns"'),
         ("9223372036854775809-", 'time: invalid duration "9223372036854775809-"'),
-        ("9" * 5000 + "h", f'time: invalid duration "{"9" * 5000}h"'),
+        ("9" * 500 + "h", f'time: invalid duration "{"9" * 500}h"'),
     ],
 )
 def test_a_text_that_is_no_duration_is_refused_in_the_words_of_go(text: str, expected: str) -> None:
@@ -100,5 +100,5 @@ def test_seconds_beyond_the_longest_duration_go_round() -> None:
 
 
 def test_a_duration_of_great_length_is_refused() -> None:
-    with pytest.raises(FunctionError, match=r"^the duration has 16385 characters, more than 16384$"):
-        parse_duration("1" * 16385)
+    with pytest.raises(FunctionError, match=r"^the duration has 1025 characters, more than 1024$"):
+        parse_duration("1" * 1025)

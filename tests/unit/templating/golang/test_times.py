@@ -290,7 +290,7 @@ def test_a_layout_without_elements_stays_as_it_is() -> None:
 
 
 def test_layouts_and_times_of_great_length_are_refused() -> None:
-    with pytest.raises(FunctionError, match=r"^the layout has 16385 characters, more than 16384$"):
-        times.ZERO.shown("2" * 16385)
-    with pytest.raises(FunctionError, match=r"^the time has 16385 characters, more than 16384$"):
-        parsed("2006", "2" * 16385)
+    with pytest.raises(FunctionError, match=r"^the layout has 1025 characters, more than 1024$"):
+        times.ZERO.shown("2" * 1025)
+    with pytest.raises(FunctionError, match=r"^the time has 1025 characters, more than 1024$"):
+        parsed("2006", "2" * 1025)

@@ -97,23 +97,75 @@ def test_work_is_bounded(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert failure(text).endswith("rendering takes more than 50000 steps")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "${ $l := list }${ range 1000 }${ $l = append $l (repeat 200000 `😀`) }${ end }",
+        "${ $l := list }${ range 1000 }${ $l = append $l (until 10000) }${ end }",
+        "${ $l := list }${ $u := until 1000 }${ range 10000 }${ $l = append $l (chunk 1 $u) }${ end }",
+        "${ $l := list }${ $t := repeat 1000 `é` }${ range 10000 }${ $l = append $l (split `` $t) }${ end }",
+        "${ $l := list }${ $j := toJson (until 900) }${ range 900 }${ $l = append $l (fromJson $j) }${ end }",
+    ],
+    ids=["texts", "numbers", "lists", "maps", "values of JSON"],
+)
+def test_memory_is_bounded(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "MAX_MEMORY", 8 << 20)
+    assert failure(text).endswith("the functions give more than 8 MiB in all")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "${ genPrivateKey `rsa` }",
+        "${ derivePassword 1 `long` `a` `b` `c` }",
+        "${ genCA `a` 1 }",
+        "${ bcrypt `a` }",
+        "${ snakecase (repeat 5000 `a`) }",
+        "${ genCAWithKey `a` 1 (repeat 5000 `a`) }",
+    ],
+)
+def test_what_takes_long_is_refused_before_it_begins(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "MAX_STEPS", 1_000)
+    assert failure(text).endswith("rendering takes more than 1000 steps")
+
+
+def test_regular_expressions_count_by_their_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "STEPS_OF_SECOND", 10**18)
+    assert failure("${ regexMatch `a` `a` }").endswith(f"rendering takes more than {limits.MAX_STEPS} steps")
+
+
+def test_what_a_function_only_hands_on_is_no_new_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "MAX_MEMORY", 1 << 20)
+    again = "${ $x = default `` $x }${ $_ := set $d `a` $x }"
+    assert render("${ $x := repeat 500000 `a` }${ $d := dict }${ range 100 }" + again + "${ end }") == ""
+
+
+@pytest.mark.parametrize("text", ["${1}" * 10, "${ print 1 1 1 1 1 1 1 1 }", "${ $x := 1 }" * 4])
+def test_the_size_of_the_tree_is_bounded(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "MAX_WORDS", 12)
+    assert failure(text) == "template: config:1: more than 12 words and signs"
+
+
 def test_output_is_bounded() -> None:
     assert failure("${ $x := repeat 1000000 `a` }${ range 1000 }${ $x }${ end }").endswith(
-        f"the output would have more than {limits.MAX_TEXT} characters"
+        f"the output would be more than {limits.MAX_TEXT} characters longer than the template"
     )
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        "${ $x := repeat 20000000 `<` }${ html $x }",
-        "${ $x := repeat 20000000 `<` }${ js $x }",
-        "${ $x := repeat 30000000 `<` }${ urlquery $x }",
-        "${ $x := repeat 40000000 `<` }${ print $x $x }",
-        "${ $x := repeat 40000000 `<` }${ println $x $x }",
-        "${ $x := repeat 40000000 `<` }${ list $x $x }",
-        '${ $x := repeat 40000000 `<` }${ printf "%s%s" $x $x }',
-        '${ $x := repeat 40000000 `<` }${ printf "%x" $x }',
+        "${ repeat 1000000000 `a` }",
+        "${ $x := repeat 2000000 `<` }${ html $x }",
+        "${ $x := repeat 2000000 `<` }${ js $x }",
+        "${ $x := repeat 3000000 `<` }${ urlquery $x }",
+        "${ $x := repeat 3000000 `😀` }${ urlquery $x }",
+        "${ $x := repeat 5000000 `<` }${ print $x $x }",
+        "${ $x := repeat 5000000 `<` }${ println $x $x }",
+        "${ $x := repeat 5000000 `<` }${ list $x $x }",
+        '${ $x := repeat 5000000 `<` }${ printf "%s%s" $x $x }',
+        '${ $x := repeat 5000000 `<` }${ printf "%x" $x }',
+        "${ until 1000000000 }",
         '${ printf "' + "%1000000d" * 80 + '" ' + "1 " * 80 + "}",
         '${ printf "%1000000d" (until 80) }',
         '${ printf "%10000000000d%s" 1 (repeat 99999999 `a`) }',

@@ -6,6 +6,7 @@ import base64
 import logging
 import os
 import socket
+import threading
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,10 @@ def test_expandenv_expands_as_go_does(sources: Sources, text: str, expanded: str
     assert sources.expandenv(text) == expanded
 
 
+def test_very_many_braces_that_are_not_closed_take_no_time_by_the_square(sources: Sources) -> None:
+    assert sources.expandenv("${FOO}" + "${" * 500_000 + "x") == "foox"
+
+
 def test_a_variable_that_is_there_very_often_is_an_error() -> None:
     large = Sources({"A": "x" * 100_000})
     assert "error calling expandenv: the result would have" in _failure(
@@ -132,6 +137,18 @@ def test_what_is_no_plain_file_is_an_error_and_blocks_nothing(
     assert said.endswith(f"error calling file: open {tmp_path}/{name}: {reason}")
 
 
+def test_no_descriptor_stays_open(sources: Sources, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("content")
+    limited = Sources({}, policy([f"file:{tmp_path}"], []))
+    before = len(os.listdir("/proc/self/fd"))
+    for each in (sources, limited):
+        assert render(f"${{ file `{tmp_path}/file` }}", each) == "content"
+        assert "is a directory" in _failure(f"${{ file `{tmp_path}` }}", each)
+        assert "no such file" in _failure(f"${{ file `{tmp_path}/no/file` }}", each)
+        assert "not a directory" in _failure(f"${{ file `{tmp_path}/file/x` }}", each)
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
 def test_a_name_with_a_zero_byte_is_an_error(sources: Sources) -> None:
     assert "invalid argument" in _failure('${ file "a\\x00b" }', sources)
 
@@ -154,6 +171,74 @@ def test_files_are_held_against_the_rules_by_both_functions(tmp_path: Path) -> N
         f"${{ blob `file://{tmp_path}/../../../../etc/hostname` }}",
     ):
         assert "is refused: no --template-allow allows it" in _failure(template, limited)
+
+
+@pytest.mark.parametrize("swapped", ["file", "directory", "directory above"])
+def test_a_link_that_comes_between_the_check_and_the_reading_is_not_followed(
+    tmp_path: Path, swapped: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    for directory, content in (("in", "harmless"), ("out", "secret")):
+        (tmp_path / directory / "a" / "b").mkdir(parents=True)
+        (tmp_path / directory / "a" / "b" / "file").write_text(content)
+    place = {"file": "a/b/file", "directory": "a/b", "directory above": "a"}[swapped]
+
+    def swap(_: logging.LogRecord) -> bool:
+        (tmp_path / "in" / place).rename(tmp_path / "moved")
+        (tmp_path / "in" / place).symlink_to(tmp_path / "out" / place)
+        return True
+
+    limited = Sources({}, policy([f"file:{tmp_path}/in"], []))
+    template = f"${{ file `{tmp_path}/in/a/b/file` }}"
+    # The log tells of the reading after the check and before the file is opened.
+    logger = logging.getLogger("bank_vaults.templating.own.sources")
+    logger.addFilter(swap)
+    try:
+        with caplog.at_level(logging.INFO, "bank_vaults"):
+            said = _failure(template, limited)
+    finally:
+        logger.removeFilter(swap)
+    reason = "too many levels of symbolic links" if swapped == "file" else "not a directory"
+    assert said.endswith(f"open {tmp_path}/in/a/b/file: {reason}")
+    assert (tmp_path / "in/a/b/file").read_text() == "secret"
+    assert "is refused" in _failure(template, limited)
+
+
+def test_links_that_change_all_the_time_lead_to_no_file_that_is_refused(tmp_path: Path) -> None:
+    for name in ("in", "out"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_text(name)
+    (tmp_path / "in" / "link").symlink_to(tmp_path / "in" / "file")
+    done = threading.Event()
+
+    def swap() -> None:
+        while not done.is_set():
+            for name in ("out", "in"):
+                (tmp_path / "fresh").symlink_to(tmp_path / name / "file")
+                (tmp_path / "fresh").rename(tmp_path / "in" / "link")
+
+    limited = Sources({}, policy([f"file:{tmp_path}/in"], []))
+    answers = set()
+    swapping = threading.Thread(target=swap)
+    swapping.start()
+    try:
+        for _ in range(500):
+            try:
+                answers.add(render(f"${{ file `{tmp_path}/in/link` }}", limited))
+            except TemplateError as error:
+                answers.add(str(error).rpartition(": ")[2])
+    finally:
+        done.set()
+        swapping.join()
+    assert answers <= {"in", "no --template-allow allows it", "too many levels of symbolic links"}
+
+
+def test_a_relative_path_is_held_against_the_rules_as_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("content")
+    monkeypatch.chdir(tmp_path)
+    assert render("${ file `file` }", Sources({}, policy([f"file:{tmp_path}"], []))) == "content"
+    assert "is a directory" in _failure("${ file `/` }", Sources({}, policy(["file:/"], [])))
 
 
 def test_what_is_read_is_masked_whole_escaped_and_line_by_line(
@@ -230,6 +315,18 @@ def test_an_error_names_a_variable_and_does_not_show_its_value(call: str) -> Non
     assert "[value of KEY]" in said
     assert "hunter2" not in said
     assert "more" not in said
+
+
+def test_an_error_shows_no_value_of_an_environment_that_was_gone_through_at_last() -> None:
+    said = _failure("${ env `` }${ range .Env }${ fail . }${ end }", Sources({"KEY": "hunter2 and more"}))
+    assert said.endswith("error calling fail: [value of KEY]")
+
+
+def test_an_error_of_millions_of_characters_is_cut(sources: Sources) -> None:
+    said = _failure("${ fail (print `begin` (repeat 1000000 `x`) `end`) }", sources)
+    assert len(said) < 20_000
+    assert "error calling fail: beginxxx" in said
+    assert said.endswith("xxxend")
 
 
 def test_an_error_does_not_show_what_a_file_had(tmp_path: Path) -> None:
@@ -387,26 +484,18 @@ def test_base64_with_line_ends_is_base64() -> None:
     assert _decoded(base64.encodebytes(b"x" * 100).decode().replace("\n", "\r\n")) == b"x" * 100
 
 
-@pytest.mark.parametrize(
-    ("name", "masked"),
-    [
-        ("DB_PASSWORD", True),
-        ("PGPASSWORD", True),
-        ("token", True),
-        ("AWS_SECRET_ACCESS_KEY", True),
-        ("HSM_PIN", True),
-        ("CLIENT_SECRET_2", True),
-        ("VAULT_TOKEN_FILE", False),
-        ("KEYCLOAK_URL", False),
-        ("PINGDOM", False),
-        ("DB_HOST", False),
-    ],
-)
-def test_variables_that_are_called_like_a_secret_are_masked_in_the_log(name: str, masked: bool) -> None:
+def test_what_is_secret_of_a_variable_is_masked_in_the_log_whichever_way_it_is_read() -> None:
     registered: list[str] = []
-    sources = Sources({name: "a-value-of-some-length"}, register_secret=registered.append)
-    assert sources.env(name) == "a-value-of-some-length"
-    assert registered == ["a-value-of-some-length"] * masked
-    registered.clear()
-    sources.tell_of_whole_environment()
-    assert registered == ["a-value-of-some-length"] * masked
+    variables = {"DB_PASSWORD": "password of it", "DB_URL": "postgres://app:hunter2@db/app", "DB_NAME": "app"}
+    for template in (
+        "${ env `DB_PASSWORD` }${ env `DB_URL` }${ env `DB_NAME` }",
+        "${ expandenv `$DB_PASSWORD$DB_URL$DB_NAME` }",
+        "${ .Env.DB_PASSWORD }${ .Env.DB_URL }${ .Env.DB_NAME }",
+        "${ range .Env }${ end }",
+    ):
+        registered.clear()
+        render(template, Sources(variables, register_secret=registered.append))
+        assert set(registered) == {"password of it", "hunter2"}
+        registered.clear()
+        render(template, Sources({}, register_secret=registered.append))
+        assert registered == []

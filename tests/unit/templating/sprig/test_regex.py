@@ -134,6 +134,12 @@ def test_work_beyond_the_bounds_is_refused(monkeypatch: pytest.MonkeyPatch) -> N
                 call(name, "a", "aaa", "x" * 500)
 
 
+def test_replacements_of_very_many_dollars_and_matches_are_made_at_once() -> None:
+    assert call("regexReplaceAll", "a", "xa", "$" * 500_000) == "x" + "$" * 250_000
+    assert call("regexReplaceAll", "(a)", "xa", "${" * 100_000) == "x" + "${" * 100_000
+    assert call("regexReplaceAll", "a", "ab" * 100_000, "${0}$$") == "a$b" * 100_000
+
+
 def test_quoted_text_finds_itself() -> None:
     string = "".join(map(chr, range(0x20, 0x17F)))
     assert call("regexFind", call("regexQuoteMeta", string), string) == string

@@ -89,6 +89,16 @@ def test_a_stray_byte_and_the_replacement_character_trim_each_other(cut: str) ->
     assert strings.trim_all("a", f"{STRAY}a") == STRAY
 
 
+def test_very_many_characters_to_trim_are_refused() -> None:
+    with pytest.raises(FunctionError, match="what is to be trimmed has 2000 characters, more than 1024"):
+        strings.trim_all("ab" * 1000, "x")
+
+
+def test_very_many_lines_are_refused() -> None:
+    with pytest.raises(FunctionError, match=f"elements, more than {limits.MAX_ITEMS}"):
+        strings.wrap(1, "a " * (limits.MAX_ITEMS + 2))
+
+
 def test_types_of_lists_and_maps_are_go_s() -> None:
     assert type_of(strings.split_list(",", "a,b")) == "[]string"
     assert type_of(strings.split(",", "a,b")) == "map[string]string"
