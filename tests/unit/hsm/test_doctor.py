@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -134,6 +135,35 @@ def test_the_layer_that_fails_is_the_last_one(
     *before, last = examined(Client(SLOT, **failing), login=True)
     assert (last.layer, last.verdict, last.code) == (layer, Verdict.FAILED, code)
     assert all(finding.code is ExitCode.OK for finding in before)
+
+
+@pytest.mark.parametrize(
+    ("slots", "layer"),
+    [
+        ((), Layer.READER),
+        ((SlotView(0, READER),), Layer.TOKEN),
+        ((SLOT._replace(token=TOKEN._replace(flags=FLAGS | TokenFlag.USER_PIN_LOCKED)),), Layer.PIN),
+        ((SLOT._replace(mechanisms=()),), Layer.MECHANISMS),
+    ],
+    ids=lambda value: value.value if isinstance(value, Layer) else "",
+)
+def test_what_the_token_shows_fails_in_its_layer_and_no_later_one_is_asked_for(
+    slots: tuple[SlotView, ...], layer: Layer
+) -> None:
+    client = Client(*slots)
+    *before, last = examined(client, login=True)
+    assert (last.layer, last.verdict) == (layer, Verdict.FAILED)
+    assert [finding.layer for finding in before] == list(Layer)[: list(Layer).index(layer)]
+    assert client.asked == (["survey", "login", "bind"] if layer is Layer.MECHANISMS else ["survey"])
+
+
+def test_pcscd_that_is_not_there_is_told_before_the_readers(tmp_path: Path) -> None:
+    client = Client(SLOT)
+    client.seen = client.seen._replace(uses_pcscd=True)
+    environ = {"PCSCLITE_CSOCK_NAME": str(tmp_path / "pcscd.comm")}
+    found = doctor.examine(client, ACCESS, Memory(), environ, login=True)  # type: ignore[arg-type]
+    verdicts = [(finding.layer, finding.verdict) for finding, _ in zip(found, range(2), strict=False)]
+    assert verdicts == [(Layer.MODULE, Verdict.OK), (Layer.PCSCD, Verdict.FAILED)]
 
 
 def test_a_stick_that_opensc_takes_for_initialised_is_told_at_the_login() -> None:
