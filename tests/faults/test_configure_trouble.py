@@ -281,7 +281,10 @@ def test_a_rate_limit_of_the_server_is_borne(place: Place) -> None:
     assert {f"p{number}" for number in range(24)} <= names(place)
 
 
-def test_a_token_that_ends_in_the_middle_is_followed_by_another_login(place: Place, tmp_path: Path) -> None:
+@pytest.mark.parametrize("once", [False, True], ids=["daemon", "once"])
+def test_a_token_that_ends_in_the_middle_is_followed_by_another_login(
+    place: Place, tmp_path: Path, once: bool
+) -> None:
     everything = 'path "*" { capabilities = ["create", "read", "update", "delete", "list", "sudo"] }'
     assert place.call("PUT", "sys/policies/acl/all", {"policy": everything}).status == 204
     place.call("POST", "sys/auth/machines", {"type": "approle"})
@@ -294,7 +297,7 @@ def test_a_token_that_ends_in_the_middle_is_followed_by_another_login(place: Pla
     place.write(policies(4))
     with FaultProxy(place.server) as proxy:
         proxy.on("PUT", "sys/policies/acl/p1", Delay(1.5))
-        with place.daemon(
+        with (place.program if once else place.daemon)(
             *flags,
             f"--state={tmp_path / 'state'}",
             address=proxy.address,
@@ -303,5 +306,5 @@ def test_a_token_that_ends_in_the_middle_is_followed_by_another_login(place: Pla
             program.wait_for("successfully configured vault")
             assert "permission denied" in program.log()
             assert proxy.count("PUT", "auth/machines/login") == 2
-            assert program.stop() == 0
+            assert (program.wait().code if once else program.stop()) == 0
     assert {f"p{number}" for number in range(4)} <= names(place)

@@ -22,10 +22,18 @@ from bank_vaults.configure.plan import Plan
 from bank_vaults.configure.references import Resolver, UnresolvedError
 from bank_vaults.configure.sections.generated import has_arrived, pending_of, saving_request
 from bank_vaults.configure.session import Session
+from bank_vaults.configure.standing import TOKEN
 from bank_vaults.configure.state import State, StateError
 from bank_vaults.telemetry.failpoints import failpoint
 from bank_vaults.vault.client import Response
-from bank_vaults.vault.errors import FatalError, NotInitialisedError, SealedError, TransientError, VaultError
+from bank_vaults.vault.errors import (
+    DeniedError,
+    FatalError,
+    NotInitialisedError,
+    SealedError,
+    TransientError,
+    VaultError,
+)
 
 log = logging.getLogger(__name__)
 
@@ -108,6 +116,7 @@ class _Applier:
         self._outcomes: dict[Identity, Outcome] = {}
         self._failed: dict[Identity, Outcome] = {}
         self._earlier: dict[Identity, Record | None] = {}
+        self._ended = False
         self._unwritten = 0
         self._finished = 0
         self._total = 0
@@ -189,8 +198,21 @@ class _Applier:
         except VaultError as error:
             unknown = "; whether it was carried out is not known" if error.outcome_unknown else ""
             sentence = masked(str(error), change.requests, change.differences) + unknown
-            passing = isinstance(error, _PASSING) or any(_TAKEN in said for said in error.messages)
+            passing = (
+                isinstance(error, _PASSING)
+                or any(_TAKEN in said for said in error.messages)
+                or (isinstance(error, DeniedError) and self._has_ended())
+            )
             return Outcome(change, Result.FAILED, sentence, passing)
+
+    def _has_ended(self) -> bool:
+        """Whether the token is no longer taken: with another one the change may be made."""
+        if not self._ended:
+            try:
+                self._ended = bool(self._session.show(TOKEN).problem)
+            except VaultError:
+                return False
+        return self._ended
 
     def _carried_out(self, change: Change) -> Outcome:
         """Raises VaultError, UnresolvedError, StateError."""

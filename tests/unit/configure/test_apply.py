@@ -27,6 +27,7 @@ from bank_vaults.configure.places import FilePlace
 from bank_vaults.configure.plan import Plan, make, paths
 from bank_vaults.configure.reading import Reader
 from bank_vaults.configure.sections.item import Item
+from bank_vaults.configure.standing import TOKEN
 from bank_vaults.configure.state import Exchange, State, StateError
 from bank_vaults.vault.client import Response
 from bank_vaults.vault.errors import DeniedError, FatalError, NotFoundError, TransientError, VaultError
@@ -366,6 +367,27 @@ def test_of_two_runs_at_once_one_generates_and_the_other_one_looks_again(bench: 
     (outcome,) = apply(generation(), bench.server.session(), late, Tries(1))
     assert (outcome.result, outcome.transient) == (Result.FAILED, True)
     assert bench.server.writes.count(("PUT", "pki/root/generate/exported")) == 1
+
+
+@pytest.mark.parametrize("ended", [True, False])
+def test_what_is_denied_may_succeed_with_another_token_where_this_one_has_ended(
+    bench: Bench, ended: bool
+) -> None:
+    for name in "ab":
+        bench.server.faults["PUT", name] = DeniedError("PUT", name, 403, ("permission denied",))
+    if ended:
+        bench.server.faults["GET", TOKEN] = DeniedError("GET", TOKEN, 403, ("permission denied",))
+    else:
+        bench.server.objects[TOKEN] = {"policies": ["default"]}
+    outcomes = bench.run(Plan((change("a", put("a")), change("b", put("b")))), parallelism=1)
+    assert [outcome.transient for outcome in outcomes.values()] == [ended, ended]
+    assert bench.server.requests.count(("GET", TOKEN)) == (1 if ended else 2)
+
+
+def test_whether_a_token_has_ended_is_not_taken_from_no_answer(bench: Bench) -> None:
+    bench.server.faults["PUT", "a"] = DeniedError("PUT", "a", 403, ("permission denied",))
+    bench.server.faults["GET", TOKEN] = TransientError("GET", TOKEN)
+    assert not bench.run(Plan((change("a", put("a")),)))["a"].transient
 
 
 def test_a_mount_that_another_run_has_just_made_is_looked_at_again(bench: Bench) -> None:
