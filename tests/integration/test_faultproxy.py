@@ -22,7 +22,7 @@ from tests.support.faultproxy import (
     FaultProxy,
     Status,
 )
-from tests.support.servers import Server, api
+from tests.support.servers import Server, api, initialise, unseal
 
 
 @pytest.fixture
@@ -170,3 +170,13 @@ def test_it_refuses_a_server_that_speaks_tls(any_server: Server) -> None:
     any_server.tls = "server"
     with pytest.raises(ValueError, match="plain HTTP only"):
         FaultProxy(any_server)
+
+
+def test_headers_are_added_to_what_is_forwarded(any_server: Server) -> None:
+    keys = initialise(any_server)
+    unseal(any_server, keys)
+    with (
+        FaultProxy(any_server, headers={"X-Vault-Token": keys.root_token}) as proxy,
+        client(proxy) as connection,
+    ):
+        assert call(connection, "GET", "sys/mounts")[0] == 200
