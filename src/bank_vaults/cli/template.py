@@ -135,7 +135,8 @@ def _stat(path: str) -> os.stat_result | None:
 
 
 def _write_in_place(path: str, content: bytes) -> None:
-    with open(os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOCTTY), "wb") as file:
+    # At the end: /dev/stdout may be a file, in which others have written before.
+    with open(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOCTTY), "wb") as file:
         file.write(content)
 
 

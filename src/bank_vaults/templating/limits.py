@@ -37,6 +37,8 @@ class Extra(NamedTuple):
 
     call: int = 0
     """Steps, however little it is given."""
+    argument: int = 0
+    """Steps for each argument."""
     character: int = 0
     """Steps for each character of the texts that it is given: it is a loop over them."""
     visit: int = 0
@@ -56,6 +58,7 @@ _GROUPS: Final = {
     Extra(10_000, character=50): "genCAWithKey genSelfSignedCertWithKey",
     Extra(5_000, character=25): "buildCustomCert",
     Extra(35_000): "bcrypt htpasswd",
+    Extra(argument=20): "addf add1f subf divf mulf",
     Extra(50, character=1): (
         "date dateInZone date_in_zone dateModify date_modify mustDateModify must_date_modify htmlDate "
         "htmlDateInZone toDate mustToDate ago duration durationRound semver semverCompare"

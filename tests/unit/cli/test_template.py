@@ -276,6 +276,16 @@ def test_a_device_is_written_to_and_not_replaced(cli: Cli, source: Path) -> None
     assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
 
 
+def test_a_standard_output_that_is_a_file_is_gone_on_with(cli: Cli, source: Path, tmp_path: Path) -> None:
+    output = tmp_path / "output"
+    with output.open("wb") as file:
+        file.write(b"written before\n")
+        file.flush()
+        for _ in range(2):
+            assert cli("template", "--template", f"{source}:/proc/self/fd/{file.fileno()}").code == 0
+    assert output.read_bytes() == b"written before\n" + b"name: value\n" * 2
+
+
 def test_a_pipe_is_written_to(cli: Cli, source: Path, tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)

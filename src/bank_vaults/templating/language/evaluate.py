@@ -453,7 +453,7 @@ _NO_EXTRA: Final = limits.Extra()
 
 def _extra_steps(extra: limits.Extra, values: list[Value]) -> int:
     """Steps that a call with these values counts for besides, before it is made."""
-    steps = extra.call
+    steps = extra.call + extra.argument * len(values)
     for value in values:
         if isinstance(value, str):
             steps += extra.character * len(value)
