@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Iterator
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -132,6 +134,42 @@ def test_a_reader_that_never_notices_is_given_up(monkeypatch: pytest.MonkeyPatch
         reader.card.sendall(encode(b"abcd"))
         vpcd.serve(connection, slot)
         assert reader.card.recv(1) == b""
+
+
+class Watched:
+    """A socket, and in which order its options are set to 1 and it is read."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self.seen: list[int | str] = []
+
+    def setsockopt(self, level: int, option: int, value: int) -> None:
+        assert (level, value) == (socket.IPPROTO_TCP, 1)
+        self.seen.append(option)
+        self._connection.setsockopt(level, option, value)
+
+    def recv(self, size: int) -> bytes:
+        self.seen.append("read")
+        return self._connection.recv(size)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+
+def test_answers_are_sent_and_commands_acknowledged_at_once(slot: Slot) -> None:
+    with Reader() as reader, reader.connect() as connection:
+        reader.accept()
+        reader.card.sendall(encode(b"abcd"))
+        reader.card.shutdown(socket.SHUT_WR)
+        watched = Watched(connection)
+        vpcd.serve(watched, slot)  # type: ignore[arg-type]  # all that it needs of a socket
+        assert reader.answer() == b"abcd\x90\0"
+    # The system forgets the second option, so that it is set on both sides of each wait.
+    first, *others, last = watched.seen
+    assert (first, last) == (socket.TCP_NODELAY, "read")  # the last: until the reader has noticed
+    reads = others.count("read")
+    assert reads >= 2
+    assert others == [socket.TCP_QUICKACK, "read", socket.TCP_QUICKACK] * reads
 
 
 def test_a_connection_that_is_gone_is_no_error(slot: Slot) -> None:
