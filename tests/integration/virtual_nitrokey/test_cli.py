@@ -186,10 +186,10 @@ def test_two_directories_are_two_worlds(program: Program, two: Rig, readers: Rea
 def test_more_sticks_than_opensc_sees_by_itself_are_seen_in_the_environment_that_is_told(
     program: Program, system_opensc: OpenSC
 ) -> None:
-    with Rig(program, "--sticks", "4") as rig:
+    with Rig(program, "--sticks", "8") as rig:
         assert len(rig.environment) == 2
         without = {name: value for name, value in rig.environment.items() if name != "OPENSC_CONF"}
-        for environment, count in (without, 2), (rig.environment, 4):
+        for environment, count in (without, 2), (rig.environment, 8):
             slots = system_opensc.run("pkcs11-tool", "--list-token-slots", env=environment)
             assert slots.stdout.count("serial num") == count
     answer = program.run("run", "--", "sh", "-c", 'cat "$OPENSC_CONF"')
