@@ -185,6 +185,7 @@ def test_one_that_was_killed_is_noticed_and_can_be_started_again(directory: Path
         assert pcscd.pid is not None
         os.kill(pcscd.pid, signal.SIGKILL)
         assert eventually(lambda: not pcscd.running)
+        pcscd.look()
         with pytest.raises(OSError, match=r"pcscd ended|Broken pipe"):
             pcscd.connect(0)
         pcscd.start()

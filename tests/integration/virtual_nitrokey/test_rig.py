@@ -75,6 +75,22 @@ def test_removal_and_return_are_seen_when_they_have_settled(rig: Rig, readers: R
     assert cards(rig, readers) == [True, True]
 
 
+def test_who_waits_for_a_stick_has_pcscd_look_now(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[pcscd.Pcscd] = []
+    look = pcscd.Pcscd.look
+
+    def counted(one: pcscd.Pcscd) -> None:
+        looks.append(one)
+        look(one)
+
+    monkeypatch.setattr(pcscd.Pcscd, "look", counted)
+    rig.settle()
+    assert looks == []
+    rig.remove(ONE.serial)
+    rig.settle()
+    assert looks
+
+
 def test_sticks_can_be_exchanged(rig: Rig, readers: Readers) -> None:
     rig.remove(OTHER.serial)
     rig.settle()
