@@ -134,6 +134,18 @@ def test_k16_the_exit_code_tells_the_truth_and_one_failure_stops_nothing_else(pl
     assert place.once("--output", "json").code == 1
 
 
+def test_k13_letters_that_urls_know_in_another_way_are_letters_of_names(place: Place) -> None:
+    names = ["a b", "a%20b", "c+d", "ä#e", "%2F", "%73f"]
+    secrets = [{"type": "kv", "path": f"secret/data/{name}", "data": {"data": {"a": name}}} for name in names]
+    place.write({"secrets": DOCUMENT["secrets"], "startupSecrets": secrets})
+    first = place.once()
+    assert first.code == 0, first.log + first.output
+    assert sorted((place.shown("secret/metadata/?list=true") or {})["keys"]) == sorted(names)
+    with FaultProxy(place.server) as proxy:
+        second = place.once(address=proxy.address)
+        assert (second.code, place.writes(proxy)) == (0, []), second.log + second.output
+
+
 def test_what_fails_for_a_moment_is_tried_again(place: Place) -> None:
     place.write(DOCUMENT)
     with FaultProxy(place.server) as proxy:
@@ -294,6 +306,9 @@ def test_the_state_may_be_in_a_kv_engine_of_the_server(place: Place, version: st
     third = place.once("--state=kv:state/configure")
     assert third.code == 0
     assert "cannot be used" in third.log
+    nowhere = place.once("--state=kv:nowhere/configure")
+    assert nowhere.code == 0
+    assert "kv:nowhere/configure: this token may use no kv engine there" in nowhere.log
     assert place.once("--state=kv:nonsense").code == 64
     assert place.once("--state=k8s:Nonsense").code == 64
 
