@@ -18,7 +18,7 @@ from bank_vaults.configure.reading import Reader
 from bank_vaults.configure.sections.startup_secrets import SecretSource
 from bank_vaults.configure.server import UnreadableError
 from bank_vaults.configure.session import Session
-from bank_vaults.configure.standing import NOWHERE, standing
+from bank_vaults.configure.standing import standing
 from bank_vaults.configure.state import Place, State, StateError
 from bank_vaults.domain.secrets import Secret
 from bank_vaults.domain.server import ServerState
@@ -145,7 +145,8 @@ class Passes:
             reader.read(plans.paths(chosen))
             deletions = assembly.unmanaged(configuration, reader) if purge and only is None else ()
             made = plans.make(chosen, reader.shown, state.memory, self._options.write_only, deletions)
-            own = standing(reader.shown, self.namespace) if deletions else NOWHERE
+            sections = {change.identity.section for change in deletions}
+            own = standing(reader.shown, self.namespace, sections)
             braked = Plan(purging.brake(made.changes, self._options.brakes, plans.paths(wanted), own))
             yield Look(braked, self._session, state, wanted, begun)
 

@@ -243,8 +243,8 @@ GROUP: Final = Element(
     ),
     "The members of an internal group are looked up on the server: a name that it does not have fails this "
     "group alone. A group of a document may be named before the server has it; it is made first. What is "
-    "given by names and by IDs is taken together. Without any of them the server keeps the members that it "
-    "has, and an empty list takes them away.",
+    "given by names and by IDs is taken together. Where nothing is said of entities, or of groups, the "
+    "server keeps those that it has; an empty list takes them away.",
 )
 
 GROUP_ALIAS: Final = Element(
@@ -252,7 +252,7 @@ GROUP_ALIAS: Final = Element(
     (
         Field("name", _K.NAME, "as the auth method calls the group", required=True),
         Field("mountpath", _K.PATH, "path of the auth method", required=True),
-        Field("group", _K.NAME, "name of the group", required=True),
+        Field("group", _K.NAME, "name of the group, which can have one alias only", required=True),
     ),
 )
 

@@ -6,7 +6,7 @@ for a login of this program as well as for a token that somebody has put into a 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from bank_vaults.configure.model import Fields, Shown
@@ -42,14 +42,22 @@ SECTIONS: Final = frozenset({"auth", "policies", "groups"})
 """In which there is what a token may stand on."""
 
 
-def standing(shown: Callable[[str], Shown], namespace: str = "") -> Standing:
-    """Of the token with which ``shown`` asks, in that namespace. Raises UnreadableError."""
+def standing(
+    shown: Callable[[str], Shown], namespace: str = "", sections: Collection[str] = SECTIONS
+) -> Standing:
+    """Of the token with which ``shown`` asks, in that namespace, as far as it is of these sections. Raises
+    UnreadableError.
+    """
+    if SECTIONS.isdisjoint(sections):
+        return NOWHERE
     found = shown(TOKEN)
     if found.fields is None:
         return Standing(problem=f"{TOKEN}: {found.problem or 'it is not there'}")
     token = found.fields
     at_home = str(token.get("namespace_path") or "").strip("/") == namespace.strip("/")
-    paths = [*_policies(token, at_home=at_home), *_groups(token, shown)]
+    paths = [*_policies(token, at_home=at_home)]
+    if "groups" in sections:
+        paths += _groups(token, shown)
     if at_home:
         paths += _of_login(token, shown)
     return Standing(frozenset(path.lower() for path in paths))

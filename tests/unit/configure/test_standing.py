@@ -8,7 +8,7 @@ import pytest
 
 from bank_vaults.configure.model import ABSENT, Shown
 from bank_vaults.configure.sections.groups import GROUPS
-from bank_vaults.configure.standing import TOKEN, Standing, standing
+from bank_vaults.configure.standing import NOWHERE, TOKEN, Standing, standing
 from tests.support.configuring import shows
 
 METHODS: dict[str, Any] = {"sys/auth": {f"{path}/": {} for path in ("token", "a", "a/login", "people")}}
@@ -78,6 +78,16 @@ def test_k3_groups_that_give_policies_are_found_through_others() -> None:
         *(f"identity/group/name/{name}" for name in ("direct", "nameless", "above", "top")),
     }
     assert paths({**token, "identity_policies": []}) == set()
+    found = standing(lambda path: Shown(token) if path == TOKEN else Shown(None, "403"), "", {"policies"})
+    assert found == Standing(frozenset({"sys/policies/acl/p"}))
+
+
+def test_a_token_is_not_asked_for_where_nothing_is_deleted_that_it_may_depend_on() -> None:
+    def shown(path: str) -> Shown:
+        raise AssertionError(path)
+
+    for sections in ((), ("secrets", "audit", "plugins", "group-aliases")):
+        assert standing(shown, "", sections) == NOWHERE
 
 
 @pytest.mark.parametrize(
