@@ -220,3 +220,17 @@ policies: !!int {secret}
     assert secret not in repr(
         document(f"startupSecrets: [{{type: kv, path: a, data: {{data: {{a: {secret}}}}}}}]")
     )
+
+
+def test_what_could_not_be_carried_out_is_told_beside_what_cannot_be_read() -> None:
+    text = """\
+nonsense: 1
+policies:
+  - {name: a, rules: 'path "a" {'}
+  - {name: b, rules: 'path "${ accessor `of-the-server` }" {}'}
+  - {nmae: c, rules: 'path {'}
+"""
+    with pytest.raises(DocumentError) as found:
+        documents.parse("f.yml", text, Sources({}))
+    told = [(problem.line, problem.column, problem.where) for problem in found.value.problems]
+    assert told == [(1, 1, ""), (3, 5, "policies policy a"), (5, 5, "policies[2]"), (5, 6, "policies[2]")]
