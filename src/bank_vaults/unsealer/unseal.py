@@ -21,8 +21,8 @@ _MOST_SETS = 20
 """Sets of shares tried in one round when shares disagree: enough for any two damaged shares of six."""
 
 
-_FORGOTTEN = "invalid answer given"
-"""How a raft leader (both servers) refuses a node whose challenge it does not know."""
+_FORGOTTEN = ("invalid answer given", "no expected answer for the server id")
+"""How a raft leader refuses a node whose challenge it does not know: OpenBao, and Vault from 1.21 on."""
 
 
 class Outcome(Enum):
@@ -186,7 +186,7 @@ def _enter(sys: Sys, chosen: tuple[Share, ...], state: ServerState) -> Round:
         try:
             state = sys.submit_share(share.value)
         except (FatalError, TransientError) as error:
-            if any(_FORGOTTEN in message for message in error.messages):
+            if any(words in message for words in _FORGOTTEN for message in error.messages):
                 return Round(
                     Outcome.FORGOTTEN, "the raft leader has forgotten that this node asked to join", state
                 )

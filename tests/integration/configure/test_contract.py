@@ -47,14 +47,15 @@ def plugins(place: Place) -> set[str]:
     return {f"{plugin['type']} {plugin['name']}" for plugin in detailed if not plugin["builtin"]}
 
 
-def audit(path: str | None) -> dict[str, Any]:
-    return {"type": "file", "options": {"file_path": "/dev/null"}} | ({"path": path} if path else {})
+def audit(path: str | None, file: str) -> dict[str, Any]:
+    """With a file of its own: HashiCorp Vault takes none twice."""
+    return {"type": "file", "options": {"file_path": file}} | ({"path": path} if path else {})
 
 
 ROWS: Final = (
     Row(
         "audit",
-        [audit("audit_foo"), audit("audit_bar"), audit(None)],
+        [audit("audit_foo", "/dev/null"), audit("audit_bar", "discard"), audit(None, "stdout")],
         ["audit_foo/ file", "audit_bar/ file", "file/ file"],
         mounts("audit"),
     ),

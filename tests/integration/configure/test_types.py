@@ -17,8 +17,21 @@ from tests.support.faultproxy import FaultProxy
 
 CONNECTIONS: dict[str, dict[str, Any]] = {
     "cassandra-database-plugin": {"hosts": "127.0.0.1", "port": 1, "username": "u", "password": "p"},
+    "couchbase-database-plugin": {"hosts": "127.0.0.1", "username": "u", "password": "p"},
+    "elasticsearch-database-plugin": {"url": "http://127.0.0.1:1", "username": "u", "password": "p"},
     "influxdb-database-plugin": {"host": "127.0.0.1", "port": 1, "username": "u", "password": "p"},
-    "postgresql-database-plugin": {"connection_url": "postgresql://{{username}}:{{password}}@127.0.0.1:1/x"},
+    "mongodb-database-plugin": {
+        "connection_url": "mongodb://{{username}}:{{password}}@127.0.0.1:1/x",
+        "username": "u",
+        "password": "p",
+    },
+    "mongodbatlas-database-plugin": {"public_key": "u", "private_key": "p", "project_id": "x"},
+    "postgresql-database-plugin": {
+        "connection_url": "postgresql://{{username}}:{{password}}@127.0.0.1:1/x",
+        "username": "u",
+        "password": "p",
+    },
+    "redis-elasticache-database-plugin": {"url": "127.0.0.1:1", "username": "u", "password": "p"},
     "redis-database-plugin": {"host": "127.0.0.1", "port": 1, "username": "u", "password": "p"},
     "valkey-database-plugin": {"host": "127.0.0.1", "port": 1, "username": "u", "password": "p"},
 }

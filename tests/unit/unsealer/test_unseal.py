@@ -147,6 +147,7 @@ def test_somebody_else_who_enters_shares_meanwhile_ends_the_round(store: FileSto
     ("message", "outcome"),
     [
         ("invalid answer given", Outcome.FORGOTTEN),
+        ("Code: 400. Errors: * no expected answer for the server id provided", Outcome.FORGOTTEN),
         ("cipher: message authentication failed", Outcome.WRONG_KEYS),
     ],
 )

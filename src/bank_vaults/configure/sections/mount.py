@@ -318,6 +318,7 @@ _WITHIN: Final[Mapping[str, tuple[str, ...]]] = {
     "radius": ("users",),
     "okta": ("users", "groups"),
     "kerberos": ("groups",),
+    "github": ("map/teams", "map/users"),
     "cert": ("certs",),
 }
 """Where the objects of a type are listed."""
