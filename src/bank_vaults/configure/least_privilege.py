@@ -61,6 +61,9 @@ def policy(wanted: Iterable[Wanted], configuration: Configuration, state_path: s
         for prefix, section in _PURGED.items():
             if configuration.purge.covers(section):
                 rules.setdefault(f"{prefix}/*", set()).update(("read", "list", "delete"))
+        if configuration.purge.covers("group-aliases"):  # one of them may be how the token gets its policies
+            grant("identity/group/name", "list")
+            grant("identity/group/name/*", "read")
         for inside in insides(configuration):
             grant(f"{inside.root}/*", "delete")
     for path in _of_state(state_path, configuration):

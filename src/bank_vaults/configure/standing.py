@@ -10,9 +10,9 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from bank_vaults.configure.model import Fields, Shown
-from bank_vaults.configure.sections.groups import GROUPS
+from bank_vaults.configure.sections.groups import ALIASES, GROUPS
 from bank_vaults.configure.sections.members import group_path
-from bank_vaults.configure.server import AUTH, keys, listing
+from bank_vaults.configure.server import AUTH, UnreadableError, infos, keys, listing
 
 TOKEN: Final = "auth/token/lookup-self"  # noqa: S105
 
@@ -38,29 +38,41 @@ class Standing(NamedTuple):
 
 NOWHERE: Final = Standing()
 
-SECTIONS: Final = frozenset({"auth", "policies", "groups"})
+SECTIONS: Final = frozenset({"auth", "policies", "groups", "group-aliases"})
 """In which there is what a token may stand on."""
 
 
 def standing(
     shown: Callable[[str], Shown], namespace: str = "", sections: Collection[str] = SECTIONS
 ) -> Standing:
-    """Of the token with which ``shown`` asks, in that namespace, as far as it is of these sections. Raises
-    UnreadableError.
-    """
+    """Of the token with which ``shown`` asks, in that namespace, as far as it is of these sections."""
     if SECTIONS.isdisjoint(sections):
         return NOWHERE
     found = shown(TOKEN)
     if found.fields is None:
         return Standing(problem=f"{TOKEN}: {found.problem or 'it is not there'}")
-    token = found.fields
+    try:
+        return Standing(frozenset(path.lower() for path in _paths(found.fields, shown, namespace, sections)))
+    except UnreadableError as error:
+        return Standing(problem=str(error))
+
+
+def _paths(
+    token: Fields, shown: Callable[[str], Shown], namespace: str, sections: Collection[str]
+) -> Iterator[str]:
     at_home = str(token.get("namespace_path") or "").strip("/") == namespace.strip("/")
-    paths = [*_policies(token, at_home=at_home)]
-    if "groups" in sections:
-        paths += _groups(token, shown)
+    yield from _policies(token, at_home=at_home)
     if at_home:
-        paths += _of_login(token, shown)
-    return Standing(frozenset(path.lower() for path in paths))
+        yield from _of_login(token, shown)
+    if {"groups", "group-aliases"}.isdisjoint(sections):
+        return
+    groups = _groups(token, shown)
+    yield from groups
+    if groups and "group-aliases" in sections:
+        numbers = {number for group in groups.values() for number in _texts([group.get("id")])}
+        for key, alias in infos(shown, ALIASES).items():
+            if not numbers.isdisjoint(_texts([alias.get("canonical_id")])):
+                yield f"identity/group-alias/id/{key}"
 
 
 def _policies(token: Fields, *, at_home: bool) -> Iterator[str]:
@@ -87,11 +99,13 @@ def _of_login(token: Fields, shown: Callable[[str], Shown]) -> Iterator[str]:
         yield f"auth/token/roles/{role}"
 
 
-def _groups(token: Fields, shown: Callable[[str], Shown]) -> Iterator[str]:
-    """The groups that the entity is in, directly and through others, if policies come from there."""
+def _groups(token: Fields, shown: Callable[[str], Shown]) -> dict[str, Fields]:
+    """The groups that the entity is in, directly and through others, if policies come from there; by their
+    paths.
+    """
     entity = token.get("entity_id")
     if not entity or not (token.get("identity_policies") or token.get(_ELSEWHERE)):
-        return
+        return {}
     known = {path: shown(path).fields or {} for path in map(group_path, keys(shown, GROUPS))}
     inside = {path for path, group in known.items() if entity in _texts(group.get("member_entity_ids"))}
     while True:
@@ -102,8 +116,7 @@ def _groups(token: Fields, shown: Callable[[str], Shown]) -> Iterator[str]:
             if path not in inside and not numbers.isdisjoint(_texts(group.get("member_group_ids")))
         }
         if not above:
-            yield from inside
-            return
+            return {path: known[path] for path in inside}
         inside |= above
 
 

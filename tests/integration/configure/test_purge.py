@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from tests.support.binaries import ServerKind
 from tests.support.configured import Place
@@ -146,6 +151,49 @@ def test_k3_user_method_and_policy_of_the_token_of_a_file_stay(place: Place, tmp
     purged(place, *flags)
     assert policies(place) == {"reader", "limited"}
     assert place.shown("auth/people/users/ops") is not None
+
+
+def signed(key: rsa.RSAPrivateKey, claims: dict[str, Any]) -> str:
+    """A JWT."""
+    parts = [json.dumps(part).encode() for part in ({"alg": "RS256", "typ": "JWT"}, claims)]
+    text = b".".join(base64.urlsafe_b64encode(part).rstrip(b"=") for part in parts)
+    signature = key.sign(text, padding.PKCS1v15(), hashes.SHA256())
+    return b".".join((text, base64.urlsafe_b64encode(signature).rstrip(b"="))).decode()
+
+
+def test_k3_the_alias_by_which_a_token_gets_its_policies_stays(place: Place, tmp_path: Path) -> None:
+    place.call("POST", "sys/auth/sso", {"type": "jwt"})
+    place.write(document("approle", "machines", "roles"))
+    limited(place)
+    key = rsa.generate_private_key(65537, 2048)
+    public = key.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    place.call("PUT", "auth/sso/config", {"jwt_validation_pubkeys": [public.decode()]})
+    role = {"role_type": "jwt", "user_claim": "sub", "groups_claim": "groups", "bound_audiences": ["bank"]}
+    assert place.call("PUT", "auth/sso/role/ci", role).status < 300
+    accessor = (place.shown("sys/auth") or {})["sso/"]["accessor"]
+    for name in ("operators", "unused"):
+        group = {"name": name, "type": "external", "policies": ["limited"]}
+        number = place.call("PUT", "identity/group", group).body["data"]["id"]
+        alias = {"name": f"of-{name}", "mount_accessor": accessor, "canonical_id": number}
+        assert place.call("PUT", "identity/group-alias", alias).status < 300
+    now = int(time.time())
+    claims = {"sub": "me", "aud": "bank", "groups": ["of-operators"], "iat": now, "exp": now + 600}
+    login = place.call("PUT", "auth/sso/login", {"role": "ci", "jwt": signed(key, claims)})
+    assert login.status == 200, login
+    (tmp_path / "token").write_text(login.body["auth"]["client_token"])
+    flags = (
+        "--auth=token-file",
+        f"--auth-token-file={tmp_path / 'token'}",
+        f"--state={tmp_path / 'state'}",
+    )
+    purged(place, *flags)
+    assert policies(place) == {"reader", "limited"}
+    assert set((place.shown("identity/group/name?list=true") or {})["keys"]) == {"mine", "operators"}
+    aliases = (place.shown("identity/group-alias/id?list=true") or {})["key_info"]
+    assert [alias["name"] for alias in aliases.values()] == ["of-operators"]
+    assert place.shown("auth/sso/role/ci") is not None
 
 
 def test_k3_nothing_is_deleted_of_what_may_be_its_own_where_the_token_cannot_be_seen(

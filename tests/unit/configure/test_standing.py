@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bank_vaults.configure.model import ABSENT, Shown
-from bank_vaults.configure.sections.groups import GROUPS
+from bank_vaults.configure.sections.groups import ALIASES, GROUPS
 from bank_vaults.configure.standing import NOWHERE, TOKEN, Standing, standing
 from tests.support.configuring import shows
 
@@ -71,22 +71,31 @@ def test_k3_groups_that_give_policies_are_found_through_others() -> None:
         "other": {"id": "4", "member_entity_ids": ["you"], "member_group_ids": ["7"]},
         "odd": {"id": [5], "member_entity_ids": "me", "member_group_ids": 5},
     }
-    answers = {f"identity/group/name/{name}": fields for name, fields in groups.items()}
+    answers: dict[str, Any] = {f"identity/group/name/{name}": fields for name, fields in groups.items()}
     token = {"entity_id": "me", "identity_policies": ["p"]}
     assert paths(token, **answers, **{GROUPS: {"keys": list(groups)}}) == {
         "sys/policies/acl/p",
         *(f"identity/group/name/{name}" for name in ("direct", "nameless", "above", "top")),
     }
+    listed = {"x": {"canonical_id": "2"}, "y": {"canonical_id": "4"}, "z": {"canonical_id": 5}}
+    found = standing(
+        shows({TOKEN: token, **answers, GROUPS: {"keys": list(groups)}, ALIASES: {"key_info": listed}})
+    )
+    assert {path for path in found.paths if "alias" in path} == {"identity/group-alias/id/x"}
     assert paths({**token, "identity_policies": []}) == set()
     found = standing(lambda path: Shown(token) if path == TOKEN else Shown(None, "403"), "", {"policies"})
     assert found == Standing(frozenset({"sys/policies/acl/p"}))
+    blind = standing(
+        lambda path: Shown(token) if path == TOKEN else Shown(None, "403"), "", {"group-aliases"}
+    )
+    assert GROUPS in blind.problem
 
 
 def test_a_token_is_not_asked_for_where_nothing_is_deleted_that_it_may_depend_on() -> None:
     def shown(path: str) -> Shown:
         raise AssertionError(path)
 
-    for sections in ((), ("secrets", "audit", "plugins", "group-aliases")):
+    for sections in ((), ("secrets", "audit", "plugins")):
         assert standing(shown, "", sections) == NOWHERE
 
 
