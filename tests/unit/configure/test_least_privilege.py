@@ -96,3 +96,22 @@ def test_k25_the_state_may_be_written_and_kept_aside_in_any_engine(engine: str, 
 def test_k25_a_placeholder_for_a_method_of_the_server_is_no_reason_to_leave_its_policy_out() -> None:
     found = rules("policies: [{name: a, rules: 'path \"x/__accessor__kubernetes/*\" {}'}]")
     assert found["sys/policies/acl/a"] == ["create", "read", "update"]
+
+
+def test_k25_members_by_name_are_looked_up_and_their_group_is_written_although_only_the_server_has_them() -> (
+    None
+):
+    found = rules("""
+purgeUnmanagedConfig: {enabled: true, exclude: {groups: true}}
+groups:
+  - name: g
+    type: internal
+    member_entities: [alice]
+    member_entity_aliases: [{name: bob, mountpath: people}]
+    member_groups: [theirs]
+""")
+    assert found["identity/group/name/g"] == ["create", "read", "update"]
+    for path in ("identity/entity/name/alice", "identity/group/name/theirs", "identity/group/name/*"):
+        assert found[path] == ["read"]
+    assert found["identity/entity-alias/id"] == ["read", "list"]
+    assert found["identity/group/name"] == ["list"]

@@ -68,6 +68,17 @@ def planned(document: dict[str, Any], answers: dict[str, Any]) -> Change:
         (ALIAS, {**PEOPLE, "identity/group/name/g": {"id": [1]}}, "its id is no text"),
         (
             ALIAS,
+            {
+                **PEOPLE,
+                **GROUP,
+                "identity/group-alias/id?list=true": {
+                    "key_info": {"1": {"name": "a", "mount_accessor": "x", "canonical_id": None}}
+                },
+            },
+            "its canonical_id is no text",
+        ),
+        (
+            ALIAS,
             {**PEOPLE, **GROUP, "identity/group-alias/id?list=true": {"key_info": {"1": "x"}}},
             "its 1 is no map",
         ),

@@ -130,16 +130,20 @@ class GroupName(NamedTuple):
         method, group = methods.get(f"{self.mount}/"), shown(group_path(self.group))
         if method is None and _mount_identity(self.mount) not in self.managed:
             return steps.change(self, Action.REFUSED, f"there is no auth method at {self.mount}")
+        if group.problem:
+            return steps.change(
+                self, Action.REFUSED, f"the group {self.group} cannot be read: {group.problem}"
+            )
         if not group.there and group_identity(self.group) not in self.managed:
-            why = f"cannot be read: {group.problem}" if group.problem else "does not exist"
-            return steps.change(self, Action.REFUSED, f"the group {self.group} {why}")
+            return steps.change(self, Action.REFUSED, f"the group {self.group} does not exist")
         accessor = text(method, "accessor", AUTH) if method else None
         number = text(group.fields, "id", group_path(self.group)) if group.fields else None
         for key, info in aliases.items():
             if accessor and info.get("name") == self.name and info.get("mount_accessor") == accessor:
-                if number == info.get("canonical_id"):
+                now = text(info, "canonical_id", ALIASES)
+                if number == now:
                     return steps.change(self, Action.KEEP, "as wanted")
-                before = Difference("group", info.get("canonical_id"), self.group)
+                before = Difference("group", now, self.group)
                 change = self._write(Action.UPDATE, "it is of another group", before)
                 # Another alias that gets its group in this run makes the server delete it, and then it cannot
                 # be changed any more. To delete what is not there is no error.

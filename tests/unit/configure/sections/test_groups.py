@@ -324,6 +324,14 @@ def test_what_an_alias_needs_has_to_be_somewhere(given: dict[str, Any], word: st
     assert word in change.reason
 
 
+def test_k16_an_alias_of_a_group_that_cannot_be_read_is_left_as_it_is() -> None:
+    *_, made = groups.wanted(Configuration(groups=(group(),), group_aliases=(ALIAS,)), Server())
+    known = shows({"sys/auth": METHODS, groups.ALIASES: {"key_info": {"1": info()}}})
+    change = made.plan(lambda path: Shown(None, "denied") if path == ADMIN else known(path), None, CONTEXT)
+    assert (change.action, change.requests) == (Action.REFUSED, ())
+    assert "the group admin cannot be read: denied" in change.reason
+
+
 def test_k16_listings_that_cannot_be_read_are_errors() -> None:
     (made,) = groups.wanted(Configuration(group_aliases=(ALIAS,)), Server())
     for denied in (groups.ALIASES, "sys/auth"):
