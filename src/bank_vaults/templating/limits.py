@@ -22,7 +22,7 @@ A step is a node of the tree that is visited; long texts and lists that function
 """
 MAX_MEMORY: Final = 96 * 1024 * 1024
 """Bytes that functions may give in one rendering: nobody knows which of them are kept."""
-MAX_WORDS: Final = 250_000
+MAX_WORDS: Final = 400_000
 """Names, texts, numbers and signs of one template: what its tree is made of."""
 MAX_DEPTH: Final = 200
 """Templates that call one another, and constructs within one another."""
@@ -58,7 +58,7 @@ _GROUPS: Final = {
     Extra(10_000, character=50): "genCAWithKey genSelfSignedCertWithKey",
     Extra(5_000, character=25): "buildCustomCert",
     Extra(35_000): "bcrypt htpasswd",
-    Extra(argument=20): "addf add1f subf divf mulf",
+    Extra(argument=20): "addf add1f subf divf mulf round",
     Extra(50, character=1): (
         "date dateInZone date_in_zone dateModify date_modify mustDateModify must_date_modify htmlDate "
         "htmlDateInZone toDate mustToDate ago duration durationRound semver semverCompare"

@@ -68,12 +68,17 @@ def lower(string: str) -> str:
 
 
 def title(string: str) -> str:
-    """A capital after everything that is no part of a word; the rest as it was."""
+    """A capital after everything that is no part of a word; the rest as it was.
+
+    Raises FunctionError for a text too long.
+    """
+    limits.items_of(len(string))
     return _BEGINS_WORD.sub(lambda found: titled(found[0]), string.translate(WITHOUT_STRAYS))
 
 
 def untitle(string: str) -> str:
-    """A small letter after every blank; the rest as it was."""
+    """A small letter after every blank; the rest as it was. Raises FunctionError for a text too long."""
+    limits.items_of(len(string))
     return _FOLLOWS_BLANK.sub(lambda found: small(found[0]), string.translate(WITHOUT_STRAYS))
 
 

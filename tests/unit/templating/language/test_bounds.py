@@ -146,6 +146,11 @@ def test_the_size_of_the_tree_is_bounded(text: str, monkeypatch: pytest.MonkeyPa
     assert failure(text) == "template: config:1: more than 12 words and signs"
 
 
+def test_an_output_of_very_many_parts_is_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bank_vaults.templating.language.evaluate._MOST_PARTS", 10)
+    assert render("${ range 100 }${ . },${ end }") == "".join(f"{number}," for number in range(100))
+
+
 def test_output_is_bounded() -> None:
     assert failure("${ $x := repeat 1000000 `a` }${ range 1000 }${ $x }${ end }").endswith(
         f"the output would be more than {limits.MAX_TEXT} characters longer than the template"

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
+from bank_vaults.templating import limits
+from bank_vaults.templating.errors import FunctionError
 from bank_vaults.templating.golang.values import text
 from bank_vaults.templating.sprig import cases
 
@@ -47,3 +51,14 @@ def test_words_of_a_name_are_found(name: str, snake: str, camel: str) -> None:
 
 def test_control_characters_are_no_blanks() -> None:
     assert cases.untitle("\x1cA") == "\x1cA"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [cases.title, cases.untitle, cases.swapcase, cases.snakecase, cases.kebabcase, cases.camelcase],
+)
+def test_texts_of_great_length_are_refused_where_each_character_is_looked_at(
+    change: Callable[[str], str],
+) -> None:
+    with pytest.raises(FunctionError, match=f"elements, more than {limits.MAX_ITEMS}"):
+        change("a" * (limits.MAX_ITEMS + 1))
