@@ -10,7 +10,9 @@ from typing import Self
 
 
 class Provider:
-    """Answers on loopback while in use. Every path gives the discovery document, with no keys."""
+    """Answers on loopback while in use. Every path gives the discovery document, with no keys, to GET, and a
+    token to POST.
+    """
 
     def __init__(self) -> None:
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
@@ -33,13 +35,20 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         assert isinstance(self.server, http.server.HTTPServer)
         url = f"http://127.0.0.1:{self.server.server_port}"
-        document = {
+        document: dict[str, object] = {
             "issuer": url,
             "authorization_endpoint": f"{url}/authorize",
             "token_endpoint": f"{url}/token",
             "jwks_uri": f"{url}/keys",
             "keys": [],
         }
+        self._answer(document)
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self._answer({"access_token": "token", "token_type": "bearer", "expires_in": 3600})
+
+    def _answer(self, document: dict[str, object]) -> None:
         content = json.dumps(document).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import pytest
-
 from bank_vaults.configure.sections import secrets
 from bank_vaults.configure.server import Server
+from tests.integration.configure import test_clouds
 from tests.support.configured import Place
 from tests.support.configuring import Applier, configuration_of
 from tests.support.discovery import Provider
@@ -36,6 +35,9 @@ CONNECTIONS: dict[str, dict[str, Any]] = {
     "valkey-database-plugin": {"host": "127.0.0.1", "port": 1, "username": "u", "password": "p"},
 }
 """Those of other plugins are the one of MySQL."""
+
+OF_LDAP = {"ldap", "openldap"}
+"""Engines that are tested with a directory, in ``test_ldap``."""
 
 MYSQL = {"connection_url": "{{username}}:{{password}}@tcp(127.0.0.1:1)/", "username": "u", "password": "p"}
 
@@ -88,11 +90,10 @@ def test_every_database_is_connected_once(applier: Applier) -> None:
     assert applier.call("GET", "database/config?list=true").body["data"]["keys"] == plugins
 
 
-def test_the_configuration_of_every_type_of_openbao_is_tested(applier: Applier) -> None:
-    if applier.server.kind.flavour != "openbao":
-        pytest.skip("HashiCorp Vault has types that need a cloud")
+def test_the_configuration_of_every_type_is_tested(applier: Applier) -> None:
     with Provider() as provider:
-        tested = {method["type"] for method in methods(provider)}
-    engines = {engine.type for engine in configuration_of(ENGINES).secrets} | {"ldap", "openldap"}
-    assert set(carried(applier, "auth")) <= tested
+        auth = {method["type"] for method in (*methods(provider), *test_clouds.methods(provider))}
+    engines = {engine.type for engine in configuration_of(ENGINES).secrets}
+    engines |= {engine["type"] for engine in test_clouds.engines()} | OF_LDAP
+    assert set(carried(applier, "auth")) <= auth | {"pcf"}  # an older name of cf
     assert set(carried(applier, "secret")) <= engines
