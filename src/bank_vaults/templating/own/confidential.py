@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from typing import Final
-from urllib.parse import unquote
 
 _NAME: Final = re.compile(
     r"(?i)(?:^|_)(?:[a-z]*pass(?:word|wd|phrase|code)|pass|pwd|pin|otp|jwt|bearer|creds?|credentials?|webhook"
@@ -43,6 +42,8 @@ def secrets_of(name: str, value: str) -> Iterator[str]:
     else:
         yield from (found[0] for found in _TOKEN.finditer(value) if not _WORD.fullmatch(found[0]))
     for found in _IN_URL.finditer(value):
+        from urllib.parse import unquote  # half a MiB, for this alone
+
         yield found[1]
         yield unquote(found[1])
     for found in _IN_PAIR.finditer(value):

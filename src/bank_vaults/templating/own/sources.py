@@ -14,7 +14,6 @@ from bank_vaults.templating.errors import FunctionError
 from bank_vaults.templating.functions import Lookup, table
 from bank_vaults.templating.golang.strconv import quote
 from bank_vaults.templating.golang.values import Map, Value, text
-from bank_vaults.templating.own.confidential import secrets_of
 from bank_vaults.templating.own.files import read_file
 from bank_vaults.templating.policy import Policy
 from bank_vaults.templating.template import Data
@@ -103,6 +102,8 @@ class Sources:
 
     def _keep_hidden(self, name: str, value: str | None) -> None:
         if value:
+            from bank_vaults.templating.own.confidential import secrets_of  # its patterns take milliseconds
+
             for secret in secrets_of(name, value):
                 self._secret(secret)
             self._read_values[value] = name
