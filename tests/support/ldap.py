@@ -5,18 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import tempfile
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from tests.support.binaries import MissingBinary
-from tests.support.lifetime import Lifetime
-from tests.support.servers import Port
+from tests.support.ownserver import START_LIMIT, OwnServer
 
-_START_LIMIT: Final = 60.0  # seconds
-_LIMIT: Final = 30.0
+_LIMIT: Final = 30.0  # seconds
 
 SUFFIX: Final = "dc=example,dc=org"
 ADMIN: Final = f"cn=admin,{SUFFIX}"
@@ -45,7 +41,7 @@ def find_openldap() -> Programs | MissingBinary:
     return Programs(server, loader, client, schema, modules)
 
 
-class Directory(Lifetime):
+class Directory(OwnServer):
     """A running directory; ``ADMIN`` with ``password`` may do everything. Use it as a context manager.
 
     ``people`` are passwords by user name, ``groups`` the user names of members by group name.
@@ -58,12 +54,10 @@ class Directory(Lifetime):
         people: Mapping[str, str],
         groups: Mapping[str, Iterable[str]],
     ) -> None:
+        super().__init__("bv-ldap-")
         self._programs = programs
         self.password = password
         self._entries = "\n\n".join(_entries(password, people, groups)) + "\n"
-        self._directory = Path(tempfile.mkdtemp(prefix="bv-ldap-"))
-        self._port = Port()
-        self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
@@ -107,26 +101,12 @@ class Directory(Lifetime):
         entries.write_text(self._entries)
         subprocess.run(
             [self._programs.loader, "-q", "-f", settings, "-l", entries],
-            capture_output=True, timeout=_START_LIMIT, check=True,
+            capture_output=True, timeout=START_LIMIT, check=True,
         )  # fmt: skip
-        with (self._directory / "server.log").open("wb") as log:
-            self._process = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", "--",
-                 self._programs.server, "-d", "0", "-f", settings, "-h", self.url],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-            )  # fmt: skip
-        deadline = time.monotonic() + _START_LIMIT
-        while not self.can_log_in(ADMIN, self.password):
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                raise AssertionError((self._directory / "server.log").read_text(errors="replace")[-4000:])
-            time.sleep(0.05)
-
-    def _close(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-        self._port.release()
-        shutil.rmtree(self._directory, ignore_errors=True)
+        self._run(
+            [self._programs.server, "-d", "0", "-f", settings, "-h", self.url],
+            lambda: self.can_log_in(ADMIN, self.password),
+        )
 
 
 _SCHEMAS: Final = ("core", "cosine", "inetorgperson")
