@@ -8,9 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import Final
+from typing import Final, NamedTuple
 
 from cryptography import x509
+from cryptography.exceptions import InternalError, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -24,6 +25,7 @@ from bank_vaults.templating.golang.strconv import quote
 from bank_vaults.templating.golang.values import Object, Value, text, wrap64
 from bank_vaults.templating.sprig import keys
 
+_MALFORMED: Final = "error parsing certificate: decodedCert.Bytes: x509: malformed certificate"
 _NO_SIGNER: Final = "x509: certificate private key does not implement crypto.Signer"
 
 
@@ -133,10 +135,12 @@ def _read_certificate(cert: str) -> x509.Certificate:
     if block is None:
         raise FunctionError("unable to decode certificate")
     try:
-        return x509.load_der_x509_certificate(block.content)
-    except ValueError:
-        message = "error parsing certificate: decodedCert.Bytes: x509: malformed certificate"
-        raise FunctionError(message) from None
+        with warnings.catch_warnings():
+            # Of serial numbers that are not positive, which Go does not mind.
+            warnings.simplefilter("ignore", UserWarning)
+            return x509.load_der_x509_certificate(block.content)
+    except (ValueError, x509.InvalidVersion):
+        raise FunctionError(_MALFORMED) from None
 
 
 def _alternative_names(ips: Sequence[Value] | None, names: Sequence[Value] | None) -> list[x509.GeneralName]:
@@ -189,21 +193,14 @@ def _self_signed(name: str, others: list[x509.GeneralName], days: int, key: keys
 def _signed(
     name: str, others: list[x509.GeneralName], days: int, authority: Certificate, key: keys.Key
 ) -> Certificate:
-    issuer = _read_certificate(authority.cert)
-    issuer_name = _subject_of(issuer)
+    issuer_name, issuer_key, identifier = _issuer(_read_certificate(authority.cert))
     signer = _signer(_read_key(authority.key, "error parsing private key"))
     if isinstance(key, dsa.DSAPrivateKey):
         raise _not_created("x509: unsupported public key type: *dsa.PublicKey")
     subject = _name(name)
     builder = _begun(subject, issuer_name, days, _signer(key), authority=False)
-    if _public_octets(signer) != issuer.public_key().public_bytes(
-        Encoding.DER, PublicFormat.SubjectPublicKeyInfo
-    ):
+    if _public_octets(signer) != issuer_key:
         raise _not_created("x509: provided PrivateKey doesn't match parent's PublicKey")
-    try:
-        identifier = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
-    except x509.ExtensionNotFound:
-        identifier = None
     if identifier is not None and subject != issuer_name:
         known = x509.AuthorityKeyIdentifier(identifier.digest, None, None)
         builder = builder.add_extension(known, critical=False)
@@ -236,10 +233,40 @@ def _name(name: str) -> x509.Name:
         return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name, _validate=False)])
 
 
-def _subject_of(certificate: x509.Certificate) -> x509.Name:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        return certificate.subject
+_UNREADABLE: Final = (
+    ValueError,
+    TypeError,
+    InternalError,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
+"""What cryptography raises for parts of a certificate."""
+
+
+class _Issuer(NamedTuple):
+    """What a certificate says of the one that it signs."""
+
+    name: x509.Name
+    public_key: bytes
+    identifier: x509.SubjectKeyIdentifier | None
+
+
+def _issuer(certificate: x509.Certificate) -> _Issuer:
+    """The parts of a certificate, which are looked at only now. Raises FunctionError for malformed ones."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            public_key = certificate.public_key().public_bytes(
+                Encoding.DER, PublicFormat.SubjectPublicKeyInfo
+            )
+            found = certificate.extensions
+            identifier = next(
+                (each.value for each in found if isinstance(each.value, x509.SubjectKeyIdentifier)), None
+            )
+            return _Issuer(certificate.subject, public_key, identifier)
+    except _UNREADABLE:
+        raise FunctionError(_MALFORMED) from None
 
 
 def _begun(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InternalError, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, rsa, x25519
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -126,6 +126,9 @@ def read(text: str) -> Key:
         key = load_pem_private_key(octets(block.text), None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise FunctionError(f"{doing}: {error}") from None
+    except InternalError:
+        # A key of an algorithm that OpenSSL knows, and of another length.
+        raise FunctionError(f"{doing}: asn1: structure error") from None
     if isinstance(key, ec.EllipticCurvePrivateKey) and not isinstance(key.curve, _CURVES):
         raise FunctionError(f"{doing}: x509: unknown elliptic curve")
     if not isinstance(key, Key):

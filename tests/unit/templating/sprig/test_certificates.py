@@ -329,6 +329,30 @@ def test_a_certificate_that_ends_before_it_begins_is_refused(key: str) -> None:
         certificates.gen_ca_with_key("x", -1, key)
 
 
+def test_a_key_of_the_wrong_length_for_its_algorithm_is_refused_in_words() -> None:
+    # As of X25519, with the name of X448.
+    content = "MC4CAQAwBQYDK2VvBCIEIPMpljGBRlIYEM6VuomY4wCxubTLe9+U4tARf5aq7zGi"
+    _fails(
+        f"-----BEGIN PRIVATE KEY-----\n{content}\n-----END PRIVATE KEY-----\n",
+        "parsing private key: decoding PEM as PKCS#8: ",
+    )
+
+
+@pytest.mark.filterwarnings("error")
+def test_an_authority_with_a_wrong_character_signs_or_is_refused_in_words() -> None:
+    key = certificates.gen_private_key("ed25519")
+    authority = certificates.gen_ca_with_key("x", 1, key)
+    refused = set()
+    for at in range(authority.cert.index("\n") + 1, authority.cert.index("\n-----END")):
+        for character in "Aa9":
+            wrong = authority.cert[:at] + character + authority.cert[at + 1 :]
+            try:
+                certificates.gen_signed_cert_with_key("y", [], [], 1, Certificate(wrong, authority.key), key)
+            except FunctionError as error:
+                refused.add(str(error))
+    assert "error parsing certificate: decodedCert.Bytes: x509: malformed certificate" in refused
+
+
 def test_a_text_too_long_for_pem_is_not_searched() -> None:
     _fails("-----BEGIN A\n" * 6_000, "parsing private key: the PEM has 78000 characters, more than 65536")
 
