@@ -24,6 +24,7 @@ def execute(line: Run, environ: Mapping[str, str]) -> int:
     for remark in resolution.remarks:
         _log.warning(remark.message, extra={"fields": remark.fields})
     module = import_module(f"bank_vaults.cli.{line.command.replace(' ', '.')}")
+    gc.freeze()  # nor is there garbage in what was imported, however often one looks
     gc.enable()  # see main
     if COMMANDS[line.command].words is Words.SHELL:
         return int(module.run(settings, _one_shell(line.words)))
