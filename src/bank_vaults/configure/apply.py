@@ -55,6 +55,11 @@ _ON_ITS_WAY: Final = 20.0
 _READ_BACK: Final = 3.0
 """Seconds for what was saved to be seen, also through a node on standby."""
 
+_HINT: Final = (
+    "the token may not do everything that the documents ask for: "
+    "'bank-vaults configure policy' prints a policy that is enough for them"
+)
+
 _IDLE: Final = frozenset({Action.KEEP, Action.REFUSED})
 _PASSING: Final = (TransientError, SealedError, NotInitialisedError)
 
@@ -117,6 +122,7 @@ class _Applier:
         self._failed: dict[Identity, Outcome] = {}
         self._earlier: dict[Identity, Record | None] = {}
         self._ended = False
+        self._hinted = False
         self._unwritten = 0
         self._finished = 0
         self._total = 0
@@ -203,7 +209,15 @@ class _Applier:
                 or any(_TAKEN in said for said in error.messages)
                 or (isinstance(error, DeniedError) and self._has_ended())
             )
+            if isinstance(error, DeniedError) and not passing:
+                self._hint()
             return Outcome(change, Result.FAILED, sentence, passing)
+
+    def _hint(self) -> None:
+        with self._lock:
+            first, self._hinted = not self._hinted, True
+        if first:
+            log.warning(_HINT)
 
     def _has_ended(self) -> bool:
         """Whether the token is no longer taken: with another one the change may be made."""

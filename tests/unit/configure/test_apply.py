@@ -107,6 +107,20 @@ def test_stages_come_one_after_the_other_and_needs_before_what_needs_them(bench:
     assert bench.seen[-1] == (4, 4)
 
 
+def test_a_token_that_may_not_is_told_once_where_the_policy_comes_from(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench.server.objects["auth/token/lookup-self"] = {"policies": ["few"]}
+    for name in "ab":
+        bench.server.faults["PUT", f"auth/x/role/{name}"] = DeniedError("PUT", name, 403)
+    assert set(results(bench.run(bench.plan(item("a"), item("b"), item("c")))).values()) == {
+        Result.FAILED,
+        Result.DONE,
+    }
+    hints = [record for record in caplog.records if "bank-vaults configure policy" in record.message]
+    assert len(hints) == 1
+
+
 def test_changes_that_need_each_other_are_made_all_the_same(bench: Bench) -> None:
     assert results(bench.run(bench.plan(item("a", 5, ("b",)), item("b", 5, ("a",))))) == {
         "a": Result.DONE,
