@@ -18,7 +18,7 @@ import sys
 import sysconfig
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -203,9 +203,11 @@ class Stage:
         self._environment = environment
         self._cleanup = cleanup
 
-    def started(self, process: Process) -> Process:
+    def started(self, start: Callable[[], Process]) -> Process:
         """A process that is ended with the demo."""
-        self._cleanup.callback(process.end, signal.SIGTERM)
+        with _uninterrupted():
+            process = start()
+            self._cleanup.callback(process.end, signal.SIGTERM)
         return process
 
     def run(self, *command: str, only: str = "") -> None:
@@ -247,7 +249,7 @@ def _play(directory: Path, cleanup: contextlib.ExitStack) -> None:
     server = Server(directory, environment)
     cleanup.callback(server.close)
     environment["VAULT_ADDR"] = server.address
-    bao = stage.started(server.start())
+    bao = stage.started(server.start)
     server.wait_accepting(bao)
     _say(f"   {server.version()} listens on {server.address}: no keys, sealed.")
 
@@ -259,7 +261,7 @@ def _play(directory: Path, cleanup: contextlib.ExitStack) -> None:
     command = ("unseal", "--init", *store, "--disable-metrics")
     _say(f"   $ {shlex.join(('bank-vaults', *command))}")
     begin = time.monotonic()
-    unsealer = stage.started(Process([PROGRAM, *command], directory / "bank-vaults.log", environment))
+    unsealer = stage.started(lambda: Process([PROGRAM, *command], directory / "bank-vaults.log", environment))
     _, initialised, unsealed = _wait_unsealed(server, bao, unsealer)
     _good(
         f"Initialised {_milliseconds(begin, initialised)} and unsealed {_milliseconds(begin, unsealed)} "
@@ -276,7 +278,7 @@ def _play(directory: Path, cleanup: contextlib.ExitStack) -> None:
     _scene(5, "The server is killed (SIGKILL) and started again. bank-vaults runs on.")
     bao.end(signal.SIGKILL)
     begin = time.monotonic()
-    bao = stage.started(server.start())
+    bao = stage.started(server.start)
     accepted = server.wait_accepting(bao)
     answered, _, unsealed = _wait_unsealed(server, bao, unsealer)
     _say(
@@ -289,7 +291,7 @@ def _play(directory: Path, cleanup: contextlib.ExitStack) -> None:
     time.sleep(_FORGETTING)
     rig.remove()
     bao.end(signal.SIGKILL)
-    bao = stage.started(server.start())
+    bao = stage.started(server.start)
     for _ in _looks("bank-vaults to miss the stick", bao, unsealer):
         if "no token" in unsealer.output():
             break
@@ -314,6 +316,21 @@ def _interrupted(number: int, _frame: object) -> NoReturn:
     for other in _SIGNALS:  # a second Ctrl-C must not cut the cleaning short
         signal.signal(other, signal.SIG_IGN)
     raise SystemExit(128 + number)
+
+
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Interruptions wait: a process must not be started and forgotten."""
+    waiting: list[int] = []
+    for number in _SIGNALS:
+        signal.signal(number, lambda number, _frame: waiting.append(number))
+    try:
+        yield
+    finally:
+        for number in _SIGNALS:
+            signal.signal(number, _interrupted)
+        if waiting:
+            _interrupted(waiting[0], None)
 
 
 def main() -> int:
