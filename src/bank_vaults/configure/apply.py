@@ -105,17 +105,22 @@ class Tries(NamedTuple):
 
 def apply(plan: Plan, session: Session, state: State, tries: Tries) -> tuple[Outcome, ...]:
     """Carry out a plan: an outcome for each of its changes, in its order. Raises nothing of the server."""
-    return _Applier(session, state, tries).run(plan)
+    return _Applier(plan, session, state, tries).run()
 
 
 class _Applier:
-    def __init__(self, session: Session, state: State, tries: Tries) -> None:
+    def __init__(self, plan: Plan, session: Session, state: State, tries: Tries) -> None:
+        self._changes = plan.changes
         self._session = session
         self._state = state
         self._tries = tries
         self._resolver = Resolver(session)
-        self._likeness = Likeness(())
-        self._fresh: tuple[str, ...] = ()
+        self._likeness = Likeness(plan.changes)
+        self._fresh = tuple(
+            f"{change.requests[0].path.removeprefix('sys/').removeprefix('mounts/')}/"
+            for change in plan.changes
+            if change.identity.kind == "mount" and change.action is Action.CREATE
+        )
         """Where the mounts are that this plan makes."""
         self._lock = threading.Lock()
         self._outcomes: dict[Identity, Outcome] = {}
@@ -127,20 +132,14 @@ class _Applier:
         self._finished = 0
         self._total = 0
 
-    def run(self, plan: Plan) -> tuple[Outcome, ...]:
-        self._likeness = Likeness(plan.changes)
-        self._fresh = tuple(
-            f"{change.requests[0].path.removeprefix('sys/').removeprefix('mounts/')}/"
-            for change in plan.changes
-            if change.identity.kind == "mount" and change.action is Action.CREATE
-        )
-        todo = [change for change in plan.changes if self._is_to_do(change)]
+    def run(self) -> tuple[Outcome, ...]:
+        todo = [change for change in self._changes if self._is_to_do(change)]
         self._total = len(todo)
         for _, members in groupby(todo, key=lambda change: change.stage):
             self._stage(list(members))
             self._state.flush()
         self._state.flush()
-        return tuple(self._outcomes[change.identity] for change in plan.changes)
+        return tuple(self._outcomes[change.identity] for change in self._changes)
 
     def _is_to_do(self, change: Change) -> bool:
         if change.action is Action.REFUSED:

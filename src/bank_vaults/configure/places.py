@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
+from bank_vaults.configure.sections.kv import version_of
 from bank_vaults.configure.server import UnreadableError, inner, number
 from bank_vaults.configure.session import Session
 from bank_vaults.configure.state import Exchange, StateError
@@ -187,7 +188,7 @@ class KvPlace:
             about = f"sys/internal/ui/mounts/{self._path}"
             with self._explained("find"):
                 fields = self._session().show(about).fields or {}
-                versioned = str(inner(fields, "options", about).get("version")) == "2"
+                versioned = version_of(inner(fields, "options", about)) == 2
             mount = str(fields.get("path", "")).strip("/")
             if mount and self._path.startswith(mount + "/"):
                 self._engine = _Engine(mount, self._path.removeprefix(mount + "/"), versioned)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bank_vaults.configure.model import Joined, Reference
+from bank_vaults.configure.sections.members import group_path
 from bank_vaults.configure.server import AUTH, accessors_of
 from bank_vaults.configure.session import Session
 
@@ -51,5 +52,5 @@ class Resolver:
 
 
 def _group(reference: Reference, session: Session) -> dict[Reference, str]:
-    found = (session.show(f"identity/group/name/{reference.name}").fields or {}).get("id")
+    found = (session.show(group_path(reference.name)).fields or {}).get("id")
     return {reference: found if isinstance(found, str) else ""}

@@ -55,20 +55,23 @@ def facts(shown: Callable[[str], Shown], environment: Mapping[str, str]) -> Serv
     return Server(product, version, frozenset(path.rstrip("/") for path in entries), environment)
 
 
-def listing(shown: Callable[[str], Shown], path: str) -> Mapping[str, Any]:
-    """The entries of a listing by name; one that is empty or not there has none. Raises UnreadableError."""
+def read(shown: Callable[[str], Shown], path: str) -> Fields | None:
+    """What a path shows, None where there is nothing. Raises UnreadableError where that cannot be told."""
     answer = shown(path)
     if answer.problem:
         raise UnreadableError(path, answer.problem)
-    return {name: entry for name, entry in (answer.fields or {}).items() if isinstance(entry, Mapping)}
+    return answer.fields
+
+
+def listing(shown: Callable[[str], Shown], path: str) -> Mapping[str, Any]:
+    """The entries of a listing by name; one that is empty or not there has none. Raises UnreadableError."""
+    fields = read(shown, path) or {}
+    return {name: entry for name, entry in fields.items() if isinstance(entry, Mapping)}
 
 
 def keys(shown: Callable[[str], Shown], path: str) -> tuple[str, ...]:
     """The names that a LIST gives. Raises UnreadableError."""
-    answer = shown(path)
-    if answer.problem:
-        raise UnreadableError(path, answer.problem)
-    names = (answer.fields or {}).get("keys") or []
+    names = (read(shown, path) or {}).get("keys") or []
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise UnreadableError(path, "what it shows is no list of names")
     return tuple(names)
@@ -76,10 +79,7 @@ def keys(shown: Callable[[str], Shown], path: str) -> tuple[str, ...]:
 
 def infos(shown: Callable[[str], Shown], path: str) -> Mapping[str, Mapping[str, Any]]:
     """What a LIST tells of each of its entries, by their keys. Raises UnreadableError."""
-    answer = shown(path)
-    if answer.problem:
-        raise UnreadableError(path, answer.problem)
-    found = (answer.fields or {}).get("key_info") or {}
+    found = (read(shown, path) or {}).get("key_info") or {}
     if not isinstance(found, Mapping):
         raise UnreadableError(path, "what it shows is no list")
     return {key: inner(found, key, path) for key in found}
@@ -129,10 +129,7 @@ def accessors_of(entries: Mapping[str, Any]) -> dict[str, str]:
 
 def plugins(shown: Callable[[str], Shown]) -> tuple[Mapping[str, Any], ...]:
     """What the catalog has: name, type, version, builtin. Raises UnreadableError."""
-    answer = shown(CATALOG)
-    if answer.problem:
-        raise UnreadableError(CATALOG, answer.problem)
-    found = (answer.fields or {}).get("detailed") or []
+    found = (read(shown, CATALOG) or {}).get("detailed") or []
     if not isinstance(found, list) or not all(isinstance(entry, Mapping) for entry in found):
         raise UnreadableError(CATALOG, "what it shows is no list of plugins")
     return tuple(found)

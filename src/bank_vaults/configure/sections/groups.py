@@ -40,6 +40,7 @@ from bank_vaults.configure.server import (
     infos,
     keys,
     listing,
+    read,
     text,
 )
 
@@ -252,10 +253,7 @@ def unmanaged(configuration: Configuration, shown: Callable[[str], Shown]) -> tu
     internal = any(group.type == "internal" for group in configuration.groups)
     groups = []
     for name in _unmanaged_names(configuration, shown):
-        found = shown(group_path(name))
-        if found.problem:
-            raise UnreadableError(group_path(name), found.problem)
-        kind = str((found.fields or {}).get("type", ""))
+        kind = str((read(shown, group_path(name)) or {}).get("type", ""))
         if kind == "external" or (kind == "internal" and internal):
             reason = f"no document has it ({kind})"
             groups.append(steps.deletion(group_identity(name), group_path(name), reason))

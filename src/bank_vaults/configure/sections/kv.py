@@ -47,15 +47,16 @@ def engine_of(path: str, wanted: tuple[Engine, ...], listed: Fields | None) -> E
             mount = name.rstrip("/")
             if mount not in known and path.startswith(mount + "/") and isinstance(entry, Mapping):
                 options = inner(entry, "options", MOUNTS)
-                found.append(Engine(mount, str(entry.get("type", "")), _version(options)))
+                found.append(Engine(mount, str(entry.get("type", "")), version_of(options)))
     return max(found, key=lambda engine: len(engine.path), default=None)
 
 
 def _of_document(engine: Secrets) -> Engine:
     options = engine.tune.options if engine.tune else {}
-    version = 2 if engine.type == "kv-v2" else _version(options)
+    version = 2 if engine.type == "kv-v2" else version_of(options)
     return Engine(engine.path, engine.type, version, engine.max_versions, wanted=True)
 
 
-def _version(options: Mapping[str, Any]) -> int:
+def version_of(options: Mapping[str, Any]) -> int:
+    """Of a kv engine with these options of its mount."""
     return 2 if str(options.get("version")) == "2" else 1

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 from bank_vaults.configure.config import MemberAlias
 from bank_vaults.configure.model import ABSENT, Difference, Fields, Identity, Reference, Shown
 from bank_vaults.configure.sections.refused import unfit
-from bank_vaults.configure.server import UnreadableError, infos, text
+from bank_vaults.configure.server import UnreadableError, infos, read, text
 
 ENTITY_ALIASES: Final = "identity/entity-alias/id?list=true"
 
@@ -136,13 +136,11 @@ class Resolved(NamedTuple):
 def _found(
     name: str, shown: Callable[[str], Shown], path: str, absent: str, unknown: list[str]
 ) -> Iterator[Member]:
-    answer = shown(path)
-    if answer.problem:
-        raise UnreadableError(path, answer.problem)
-    if answer.fields is None:
+    fields = read(shown, path)
+    if fields is None:
         unknown.append(absent)
     else:
-        yield Member(name, text(answer.fields, "id", path))
+        yield Member(name, text(fields, "id", path))
 
 
 def _by_alias(

@@ -24,7 +24,7 @@ from bank_vaults.configure.model import (
     Shown,
     Stage,
 )
-from bank_vaults.configure.sections import steps
+from bank_vaults.configure.sections import kv, steps
 from bank_vaults.configure.sections.plugins import plugin_identity
 from bank_vaults.configure.server import AUTH, CATALOG, MOUNTS, inner, listing, plugins, text
 
@@ -340,7 +340,7 @@ def contents_reads(change: Change, shown: Callable[[str], Shown]) -> tuple[str, 
     path = change.identity.name
     entry = listing(shown, area).get(path + "/", {})
     lists = _WITHIN.get(str(entry.get("type")), _ANYWHERE)
-    if entry.get("type") == "kv" and inner(entry, "options", area).get("version") == "2":
+    if entry.get("type") == "kv" and kv.version_of(inner(entry, "options", area)) == 2:
         lists = ("metadata",)
     root = f"auth/{path}" if area == AUTH else path
     return tuple(f"{root}/{name}?list=true" if name else f"{root}?list=true" for name in lists)
