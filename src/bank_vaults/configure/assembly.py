@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from bank_vaults.configure.accessors import MARK, placed
 from bank_vaults.configure.config import Configuration
 from bank_vaults.configure.memory import Memory
 from bank_vaults.configure.model import Change, Wanted
@@ -43,6 +44,24 @@ def wanted(
         found += section.wanted(configuration, server)
     found += startup_secrets.wanted(configuration, source)
     return (*found, *deliveries(memory.pending, found))
+
+
+def wanted_of_no_server(configuration: Configuration, environment: Mapping[str, str]) -> tuple[Wanted, ...]:
+    """What documents want of a server of which nothing is known, without the Secrets of Kubernetes.
+
+    It is taken to have the auth methods that are named by placeholders and that no document has.
+    """
+    texts = [policy.rules for policy in configuration.policies]
+    bodies = [
+        item.body
+        for engine in configuration.secrets
+        for items in engine.configuration.values()
+        for item in items
+    ]
+    unknown = placed([texts, bodies], [auth.path for auth in configuration.auth]).unknown
+    named = frozenset(each.removeprefix(MARK) for each in unknown)
+    server = Server(auth=named, environment=environment)
+    return wanted(configuration, server, lambda _: "", Memory.empty())
 
 
 def unmanaged(configuration: Configuration, reader: Reader) -> tuple[Change, ...]:

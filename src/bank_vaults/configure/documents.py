@@ -12,13 +12,10 @@ from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from bank_vaults.configure import assembly, locatedjson
-from bank_vaults.configure.accessors import MARK
 from bank_vaults.configure.config import Configuration
 from bank_vaults.configure.decode import decode
-from bank_vaults.configure.memory import Memory
 from bank_vaults.configure.problems import DocumentError, Problem, Reporter
 from bank_vaults.configure.sections.refused import Refused
-from bank_vaults.configure.server import Server
 from bank_vaults.templating import yaml12
 from bank_vaults.templating.errors import TemplateError
 from bank_vaults.templating.own.sources import Sources
@@ -88,9 +85,8 @@ def parse(file: str, text: str, sources: Sources, *, mode: str = TEXT) -> Docume
 def _add_refusals(configuration: Configuration, reporter: Reporter) -> None:
     """What could not be carried out of the rest, so that one look tells everything."""
     told = {(problem.line, problem.column) for problem in reporter.problems}
-    for item in assembly.wanted(configuration, Server(), lambda _: "", Memory.empty()):
-        # A placeholder may be of an auth method that another file or the server has.
-        if isinstance(item, Refused) and MARK not in item.reason and item.place[1:] not in told:
+    for item in assembly.wanted_of_no_server(configuration, {}):
+        if isinstance(item, Refused) and item.place[1:] not in told:
             reporter.problem(item.place.line, item.place.column, str(item.identity), item.reason)
 
 

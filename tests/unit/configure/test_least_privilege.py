@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 
 import pytest
 
-from bank_vaults.cli.configure import parts
+from bank_vaults.configure import assembly
 from bank_vaults.configure.least_privilege import policy
 from tests.support.configuring import configuration_of
 
@@ -14,7 +15,7 @@ from tests.support.configuring import configuration_of
 def rules(text: str, state: str = "") -> dict[str, list[str]]:
     """Capabilities by path."""
     configuration = configuration_of(text)
-    made = policy(parts.wanted_of_no_server(configuration), configuration, state)
+    made = policy(assembly.wanted_of_no_server(configuration, os.environ), configuration, state)
     found = re.findall(r'path "(.*)" \{\n  capabilities = \[(.*)\]\n\}', made)
     return {path: re.findall(r'"(\w+)"', capabilities) for path, capabilities in found}
 

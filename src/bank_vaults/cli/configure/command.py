@@ -13,7 +13,7 @@ from bank_vaults.cli import serving
 from bank_vaults.cli.configure import parts
 from bank_vaults.cli.errors import UsageError
 from bank_vaults.cli.output import coloured, complain, say
-from bank_vaults.configure import planfile, report
+from bank_vaults.configure import assembly, planfile, report
 from bank_vaults.configure.passes import RUN_ERRORS, MovedError, Passes, Report
 from bank_vaults.configure.plan import Plan
 from bank_vaults.configure.planfile import Target
@@ -46,7 +46,7 @@ def validate(settings: Settings) -> int:
     """Every error of every file, without a server."""
     files = parts.library(settings)
     usable = parts.loaded(files)
-    wanted = parts.wanted_of_no_server(files.union().configuration)
+    wanted = assembly.wanted_of_no_server(files.union().configuration, os.environ)
     refused = [item for item in wanted if isinstance(item, Refused)]
     for item in refused:
         complain(redact(f"error: {item.place}: {item.identity}: {item.reason}"))

@@ -12,17 +12,12 @@ from bank_vaults.cli.configure.tokens import token_source
 from bank_vaults.cli.errors import UsageError
 from bank_vaults.cli.output import complain
 from bank_vaults.cli.reading import register_secret, template_policy
-from bank_vaults.configure import assembly
-from bank_vaults.configure.accessors import MARK, placed
-from bank_vaults.configure.config import Configuration
 from bank_vaults.configure.kubernetes import Address, SecretPlace, SecretReader
 from bank_vaults.configure.library import Library
-from bank_vaults.configure.memory import Memory
-from bank_vaults.configure.model import Wanted, WriteOnly
+from bank_vaults.configure.model import WriteOnly
 from bank_vaults.configure.passes import Options, Passes
 from bank_vaults.configure.places import FilePlace, KvPlace
 from bank_vaults.configure.purging import Brakes, parse_limits
-from bank_vaults.configure.server import Server
 from bank_vaults.configure.session import Session
 from bank_vaults.configure.state import Place
 from bank_vaults.domain.directories import state_directory
@@ -111,24 +106,6 @@ def _default_path(settings: Settings, config: ClientConfig) -> str:
     directory = state_directory(os.environ, superuser=os.geteuid() == 0)
     server = hashlib.sha256(f"{config.address}\n{config.namespace}".encode()).hexdigest()[:16]
     return os.path.join(directory, f"{_STATE}-{server}")
-
-
-def wanted_of_no_server(configuration: Configuration) -> tuple[Wanted, ...]:
-    """What files want of a server of which nothing is known, without the Secrets of Kubernetes.
-
-    It is taken to have the auth methods that are named by placeholders and that no file has.
-    """
-    texts = [policy.rules for policy in configuration.policies]
-    bodies = [
-        item.body
-        for engine in configuration.secrets
-        for items in engine.configuration.values()
-        for item in items
-    ]
-    unknown = placed([texts, bodies], [auth.path for auth in configuration.auth]).unknown
-    named = frozenset(each.removeprefix(MARK) for each in unknown)
-    server = Server(auth=named, environment=os.environ)
-    return assembly.wanted(configuration, server, lambda _: "", Memory.empty())
 
 
 def loaded(files: Library) -> bool:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
 from bank_vaults.cli.configure import parts
 from bank_vaults.cli.output import say
+from bank_vaults.configure import assembly
 from bank_vaults.configure.least_privilege import policy
 from bank_vaults.domain.exitcodes import ExitCode
 from bank_vaults.domain.settings import Settings
@@ -15,7 +18,7 @@ def run(settings: Settings) -> int:
     if not parts.loaded(files):
         return ExitCode.FAILURE
     configuration = files.union().configuration
-    wanted = parts.wanted_of_no_server(configuration)
+    wanted = assembly.wanted_of_no_server(configuration, os.environ)
     kind, _, path = settings.text("state").partition(":")
     say(policy(wanted, configuration, path.strip("/") if kind == "kv" else ""))
     return ExitCode.OK
