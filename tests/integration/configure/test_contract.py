@@ -52,6 +52,8 @@ def audit(path: str | None, file: str) -> dict[str, Any]:
     return {"type": "file", "options": {"file_path": file}} | ({"path": path} if path else {})
 
 
+NAMES: Final = ("foo", "bar", "baz")
+
 ROWS: Final = (
     Row(
         "audit",
@@ -81,7 +83,7 @@ ROWS: Final = (
     ),
     Row(
         "groups",
-        [{"name": f"group_{name}", "type": "external"} for name in ("foo", "bar", "baz")],
+        [{"name": f"group_{name}", "type": "external"} for name in NAMES],
         ["group_foo", "group_bar", "group_baz"],
         listed("identity/group/name"),
     ),
@@ -89,14 +91,14 @@ ROWS: Final = (
         "group-aliases",
         [
             {"name": f"group_aliases_{name}", "mountpath": "auth_approle", "group": f"known_{name}"}
-            for name in ("foo", "bar", "baz")
+            for name in NAMES
         ],
-        [f"auth/auth_approle/ group_aliases_{name}" for name in ("foo", "bar", "baz")],
+        [f"auth/auth_approle/ group_aliases_{name}" for name in NAMES],
         aliases,
     ),
     Row(
         "policies",
-        [{"name": f"policy_{name}", "rules": "# nothing"} for name in ("foo", "bar", "baz")],
+        [{"name": f"policy_{name}", "rules": "# nothing"} for name in NAMES],
         ["policy_foo", "policy_bar", "policy_baz"],
         listed("sys/policies/acl"),
     ),
@@ -110,7 +112,7 @@ ROWS: Final = (
 
 KEPT: Final[Mapping[str, Sequence[Mapping[str, Any]]]] = {
     "auth": [{"type": "approle", "path": "auth_approle"}],
-    "groups": [{"name": f"known_{name}", "type": "external"} for name in ("foo", "bar", "baz")],
+    "groups": [{"name": f"known_{name}", "type": "external"} for name in NAMES],
     "secrets": [
         {"path": "passwords/v2", "type": "kv", "options": {"version": 2}},
         {"path": "passwords/v1", "type": "kv", "options": {"version": 1}},

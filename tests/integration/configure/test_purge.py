@@ -66,6 +66,12 @@ def purged(place: Place, *flags: str, **more: Any) -> str:
     return planned.output
 
 
+def with_token(directory: Path, token: str) -> tuple[str, ...]:
+    """Flags of a run that has this token from a file."""
+    (directory / "token").write_text(token)
+    return "--auth=token-file", f"--auth-token-file={directory / 'token'}", f"--state={directory / 'state'}"
+
+
 def test_k3_an_auth_method_that_only_an_alias_or_a_placeholder_names_stays(place: Place) -> None:
     for path in ("aliased", "templated", "neither"):
         place.call("POST", f"sys/auth/{path}", {"type": "userpass"})
@@ -142,13 +148,7 @@ def test_k3_user_method_and_policy_of_the_token_of_a_file_stay(place: Place, tmp
     limited(place)
     place.call("PUT", "auth/people/users/ops", {"password": "of-ops", "token_policies": "limited"})
     token = place.call("PUT", "auth/people/login/ops", {"password": "of-ops"}).body["auth"]["client_token"]
-    (tmp_path / "token").write_text(token)
-    flags = (
-        "--auth=token-file",
-        f"--auth-token-file={tmp_path / 'token'}",
-        f"--state={tmp_path / 'state'}",
-    )
-    purged(place, *flags)
+    purged(place, *with_token(tmp_path, token))
     assert policies(place) == {"reader", "limited"}
     assert place.shown("auth/people/users/ops") is not None
 
@@ -182,13 +182,7 @@ def test_k3_the_alias_by_which_a_token_gets_its_policies_stays(place: Place, tmp
     claims = {"sub": "me", "aud": "bank", "groups": ["of-operators"], "iat": now, "exp": now + 600}
     login = place.call("PUT", "auth/sso/login", {"role": "ci", "jwt": signed(key, claims)})
     assert login.status == 200, login
-    (tmp_path / "token").write_text(login.body["auth"]["client_token"])
-    flags = (
-        "--auth=token-file",
-        f"--auth-token-file={tmp_path / 'token'}",
-        f"--state={tmp_path / 'state'}",
-    )
-    purged(place, *flags)
+    purged(place, *with_token(tmp_path, login.body["auth"]["client_token"]))
     assert policies(place) == {"reader", "limited"}
     assert set((place.shown("identity/group/name?list=true") or {})["keys"]) == {"mine", "operators"}
     aliases = (place.shown("identity/group-alias/id?list=true") or {})["key_info"]
@@ -207,10 +201,7 @@ def test_k3_nothing_is_deleted_of_what_may_be_its_own_where_the_token_cannot_be_
     place.call("POST", "sys/mounts/forgotten", {"type": "kv"})
     body = {"policies": ["blind"], "no_default_policy": True}
     token = place.call("POST", "auth/token/create-orphan", body).body["auth"]["client_token"]
-    (tmp_path / "token").write_text(token)
-    done = place.once(
-        "--auth=token-file", f"--auth-token-file={tmp_path / 'token'}", f"--state={tmp_path / 'state'}"
-    )
+    done = place.once(*with_token(tmp_path, token))
     assert done.code == 1
     assert "whether the token of this program depends on it cannot be seen" in done.output, done.output
     assert policies(place) == {"reader", "limited", "old", "blind"}
