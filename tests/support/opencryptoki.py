@@ -13,10 +13,9 @@ import shutil
 import subprocess
 import time
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from tests.support.binaries import MissingBinary
+from tests.support.lifetime import Lifetime
 
 SO_PIN = "87654321"
 """Of every token as it is delivered."""
@@ -58,7 +57,7 @@ def module() -> Path | None:
     return next(Path("/usr/lib").glob("*/pkcs11/libopencryptoki.so"), None)
 
 
-class Opencryptoki:
+class Opencryptoki(Lifetime):
     """The daemon with one token, which is not initialised, in ``directory``. A context manager."""
 
     def __init__(self, directory: Path) -> None:
@@ -72,7 +71,7 @@ class Opencryptoki:
         assert self._process is not None
         return ("nsenter", "--target", str(self._process.pid), "--mount", "--ipc", "--")
 
-    def __enter__(self) -> Self:
+    def _start(self) -> None:
         (self._directory / "configuration").mkdir(parents=True)
         (self._directory / "configuration" / "opencryptoki.conf").write_text(_CONFIGURATION)
         subprocess.run(["cp", "--archive", _TOKENS, self._directory / "tokens"], check=True, timeout=30)
@@ -87,17 +86,7 @@ class Opencryptoki:
                 stdout=log,
                 stderr=log,
             )
-        try:
-            self._wait_ready()
-        except BaseException:
-            self._end()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._end()
+        self._wait_ready()
 
     def _wait_ready(self) -> None:
         """Until a client sees the slot. Before the shell has become the daemon it would see the system's."""
@@ -112,7 +101,7 @@ class Opencryptoki:
             time.sleep(0.02)
         raise OpencryptokiError(f"pkcsslotd does not serve: {self._log.read_text(errors='replace')}")
 
-    def _end(self) -> None:
-        assert self._process is not None
-        self._process.kill()
-        self._process.wait()
+    def _close(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
