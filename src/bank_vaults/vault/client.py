@@ -32,6 +32,7 @@ _PATH_SAFE = (  # characters of a path segment (RFC 3986, 3.3), and the slash
     b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,;=:@/"
 )
 _QUERY_SAFE = _PATH_SAFE + b"?%"
+_compact = json.JSONEncoder(separators=(",", ":")).encode
 _PRINTABLE = bytes(range(0x21, 0x7F))
 
 
@@ -117,7 +118,7 @@ class VaultClient:
         retries = self._config.max_retries if retries is None else retries
         deadline = self._clock() + (self._config.timeout if timeout is None else timeout)
         name, target = _target(path)
-        content = None if body is None else json.dumps(body, separators=(",", ":")).encode()
+        content = None if body is None else _compact(body).encode()
         headers = self._headers(method, name, None if anonymous else token or self._config.token, namespaced)
         call = _Call(method, name, target, headers, content)
         outcome_unknown = False

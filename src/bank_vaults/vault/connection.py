@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import select
 import socket
 from collections.abc import Callable
+from typing import Final
 
 from bank_vaults.vault import http1
 from bank_vaults.vault.http1 import Answer
 
 Clock = Callable[[], float]
+
+_SLACK: Final = 0.01
+"""Seconds by which a time limit may be exceeded: to set the one of the socket is a call of the system."""
 
 
 class ConnectError(Exception):
@@ -35,32 +40,22 @@ class ExchangeError(Exception):
 class Connection:
     """A connection, used by one thread at a time. ``reused`` is whether it has been idle in a pool.
 
-    A subclass for another kind of socket says what errors of its own mean: ``nothing_there`` are those of
-    a read that would have to wait, and ``explain`` gives all others their words.
+    A subclass for another kind of socket finds out by itself whether it is stale, and what its errors mean.
     """
-
-    nothing_there: type[OSError] | tuple[type[OSError], ...] = BlockingIOError
 
     def __init__(self, connected: socket.socket, clock: Clock) -> None:
         self.socket = connected
         self.reused = False
         self.last_used = clock()
         self._clock = clock
+        self._limited_to = -1.0
+        """Seconds that the socket waits at most, as far as known here."""
+        self._poll = select.poll()
+        self._poll.register(connected, select.POLLIN)
 
     def is_stale(self) -> bool:
-        """Whether the server closed the connection, or sent what nobody asked for, while it was idle.
-
-        Reading, not polling, since TLS 1.3 sends session tickets after the handshake: bytes on the
-        socket alone do not mean that anything is wrong.
-        """
-        try:
-            self.socket.settimeout(0)
-            self.socket.recv(1)
-        except self.nothing_there:
-            return False
-        except OSError:
-            return True
-        return True
+        """Whether the server closed the connection, or sent what nobody asked for, while it was idle."""
+        return bool(self._poll.poll(0))
 
     def exchange(self, method: str, request: bytes, deadline: float) -> tuple[Answer, bool]:
         """Send the bytes of a request, read the answer, and say whether the connection can be kept.
@@ -101,11 +96,16 @@ class Connection:
         return f"the connection broke: {os_reason(cause)}", False
 
     def _limit(self, deadline: float) -> None:
-        """Set the socket's time limit to what is left. Raises TimeoutError."""
+        """Set the socket's time limit to what is left, unless it is so already. Raises TimeoutError."""
         remaining = deadline - self._clock()
         if remaining <= 0:
             raise TimeoutError
-        self.socket.settimeout(remaining)
+        if not 0 <= self._limited_to - remaining <= _SLACK:
+            self._limit_to(remaining)
+
+    def _limit_to(self, seconds: float) -> None:
+        self.socket.settimeout(seconds)
+        self._limited_to = seconds
 
     def _send(self, request: bytes, deadline: float) -> None:
         view = memoryview(request)

@@ -9,6 +9,7 @@ leaves the end of an answer in doubt.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 MAX_BODY = 32 * 1024 * 1024
@@ -57,6 +58,8 @@ class Reader:
     def __init__(self, receive: Callable[[int], bytes]) -> None:
         self._receive = receive
         self._buffer = bytearray()
+        self._at = 0
+        """How much of the buffer has been taken."""
         self.received = 0
 
     def answer(self, method: str) -> tuple[Answer, bool]:
@@ -74,7 +77,7 @@ class Reader:
         keep = minor > 0 and "close" not in fields.get("connection", "").lower()
         if method in ("HEAD", "CONNECT") or status in (204, 304):
             # No body, whatever the fields say. What follows the answer to CONNECT is the tunnel.
-            return Answer(status, fields, b"", framed=True), keep and not self._buffer
+            return Answer(status, fields, b"", framed=True), keep and self._is_empty()
         coding, length = fields.get("transfer-encoding"), fields.get("content-length")
         if coding is not None:
             if coding.lower() != "chunked":
@@ -86,7 +89,7 @@ class Reader:
             body, framed = self._exactly(_number_of(length)), True
         else:
             body, framed = self._rest(), False
-        return Answer(status, fields, body, framed), keep and framed and not self._buffer
+        return Answer(status, fields, body, framed), keep and framed and self._is_empty()
 
     def _status(self) -> tuple[int, int]:
         """The minor version and the status code."""
@@ -110,9 +113,7 @@ class Reader:
                 fields[name] = f"{fields[name]} {line.strip(_BLANKS)}".strip(_BLANKS)
                 continue
             name, colon, value = line.partition(":")
-            if not (colon and name and _TOKEN.issuperset(name)):
-                raise MalformedError("a header line without a name")
-            name, value = name.lower(), value.strip(_BLANKS)
+            name, value = _name(name if colon else ""), value.strip(_BLANKS)
             fields[name] = f"{fields[name]}, {value}" if name in fields else value
         raise MalformedError(f"more than {_MOST_LINES} header lines")
 
@@ -137,10 +138,10 @@ class Reader:
     def _exactly(self, count: int) -> bytes:
         if count > MAX_BODY:
             raise TooLargeError  # before that much memory is used
-        while len(self._buffer) < count:
+        while len(self._buffer) - self._at < count:
             self._fill()
-        data = bytes(self._buffer[:count])
-        del self._buffer[:count]
+        data = bytes(self._buffer[self._at : self._at + count])
+        self._at += count
         return data
 
     def _rest(self) -> bytes:
@@ -149,19 +150,23 @@ class Reader:
             try:
                 self._fill()
             except EOFError:
-                return bytes(self._buffer)
+                return bytes(self._buffer[self._at :])
 
     def _line(self) -> str:
         """One line without its end."""
-        while (end := self._buffer.find(b"\n", 0, _LONGEST_LINE)) < 0:
-            if len(self._buffer) >= _LONGEST_LINE:
+        while (end := self._buffer.find(b"\n", self._at, self._at + _LONGEST_LINE)) < 0:
+            if len(self._buffer) - self._at >= _LONGEST_LINE:
                 raise MalformedError("a line longer than 64 KiB")
             self._fill()
-        line = self._buffer[:end].removesuffix(b"\r")
-        del self._buffer[: end + 1]
-        if b"\r" in line or b"\0" in line:  # others may read them as ends of lines (RFC 9110, 5.5)
+        line = self._buffer[self._at : end].decode("latin-1").removesuffix("\r")
+        self._at = end + 1
+        if "\r" in line or "\0" in line:  # others may read them as ends of lines (RFC 9110, 5.5)
             raise MalformedError("a stray carriage return or a zero byte")
-        return line.decode("latin-1")
+        return line
+
+    def _is_empty(self) -> bool:
+        """Whether nothing stands behind what has been taken."""
+        return self._at == len(self._buffer)
 
     def _fill(self) -> None:
         data = self._receive(_PIECE)
@@ -170,7 +175,18 @@ class Reader:
         self.received += len(data)
         if self.received > MAX_BODY + _HEADROOM:
             raise TooLargeError
+        if self._at > _PIECE:
+            del self._buffer[: self._at]
+            self._at = 0
         self._buffer += data
+
+
+@lru_cache(maxsize=64)
+def _name(written: str) -> str:
+    """The name of a field in lower case. Servers send the same few again and again."""
+    if not (written and _TOKEN.issuperset(written)):
+        raise MalformedError("a header line without a name")
+    return written.lower()
 
 
 def _number_of(length: str) -> int:

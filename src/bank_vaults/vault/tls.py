@@ -35,7 +35,20 @@ _HINTS = {
 class TlsConnection(Connection):
     """A connection under TLS."""
 
-    nothing_there = (BlockingIOError, ssl.SSLWantReadError)
+    def is_stale(self) -> bool:
+        """Whether the server closed the connection, or sent what nobody asked for, while it was idle.
+
+        Reading, not polling, since TLS 1.3 sends session tickets after the handshake: bytes on the
+        socket alone do not mean that anything is wrong.
+        """
+        self._limit_to(0)
+        try:
+            self.socket.recv(1)
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return False
+        except OSError:
+            return True
+        return True
 
     def explain(self, cause: EOFError | OSError) -> tuple[str, bool]:
         """Why an exchange failed, and whether repeating does not mend it."""
