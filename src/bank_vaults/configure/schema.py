@@ -52,7 +52,7 @@ ACCEPTED: Final = {
     Kind.TEXT_MAP: "texts by name; numbers and booleans as they are written",
     Kind.FREE: "anything by name",
     Kind.ITEMS: "free-form maps with their names in them, or a map of them by name; a name is there once",
-    Kind.CONFIGURATION: "by option free-form maps with their names in them; in some the name may be missing",
+    Kind.CONFIGURATION: "by option free-form maps with their names in them; those of `config` may be without",
     Kind.MAPPINGS: "by kind and name a text; a list becomes one text with commas",
     Kind.ELEMENT: "a map with the members of one of the tables below",
     Kind.ELEMENTS: "such maps, any number",

@@ -1,8 +1,8 @@
 """Secrets engines: their mounts, and what is configured inside, by option and item.
 
-An item is written to ``MOUNT/OPTION/NAME``, one without a name to ``MOUNT/OPTION``. Which of them need a
-name is up to the server. Options are written in the order of the document, but ``config`` goes first with all
-types of engines that servers bring along: what else is made may depend on it.
+An item is written to ``MOUNT/OPTION/NAME``, one without a name to ``MOUNT/OPTION``. Options that hold many
+need names; whether others do is up to the server. Options are written in the order of the document, but
+``config`` goes first with all types of engines that servers bring along: what else is made may depend on it.
 """
 
 from __future__ import annotations
@@ -47,6 +47,21 @@ _FREE_ORDER: Final = frozenset({"plugin"})
 
 _POINTERS: Final = frozenset({"issuers", "keys"})
 """Items of ``config`` of a pki engine that point to what other options make."""
+
+_NAMED: Final = frozenset(
+    {
+        "intermediate/generate",
+        "keys",
+        "role",
+        "roles",
+        "roleset",
+        "root/generate",
+        "static-account",
+        "static-role",
+        "static-roles",
+    }
+)
+"""Options in which items have names with all types of engines that servers bring along."""
 
 _CANNOT: Final = "delete them before reconfiguring"
 """What an ssh engine says when it has keys already."""
@@ -192,7 +207,8 @@ class _Engine(NamedTuple):
         content = placed(self._body(item), self.methods)
         save_to = item.body.get("save_to")
         rotates = _flag(item.body.get("rotate"))
-        fault = (unfit(item.name, slashes=True) if item.name is not None else "") or content.complaint
+        fault = self._unnamed(option) if item.name is None else unfit(item.name, slashes=True)
+        fault = fault or content.complaint
         if save_to is not None and not (isinstance(save_to, str) and save_to.strip("/")):
             fault = fault or "save_to is not a path"
         if save_to is not None and rotates:
@@ -216,6 +232,12 @@ class _Engine(NamedTuple):
         if self.engine.type == "transit" and option.startswith("keys/") and item.name == "config":
             plain = plain._replace(read_path=path.removesuffix("/config"))
         return EngineItem(plain, content, named=item.name is not None)
+
+    def _unnamed(self, option: str) -> str:
+        """What is wrong with an item without a name; empty where it may be without one."""
+        kind = self.engine.type
+        needed = option in _NAMED or (kind == "database" and option == "config")
+        return "the name is missing" if needed and kind != "plugin" else ""
 
     def _body(self, item: Named) -> dict[str, Any]:
         """Without what is for us or not given, and without the name, which is in the path; plugins get it."""

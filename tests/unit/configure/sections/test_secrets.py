@@ -135,6 +135,24 @@ def test_what_makes_no_sense_is_refused_by_itself(item: str, sentence: str) -> N
     assert plan(other, {}).action is Action.CREATE
 
 
+@pytest.mark.parametrize(
+    ("kind", "option", "refused"),
+    [
+        ("thing", "roles", True),
+        ("transit", "keys", True),
+        ("pki", "root/generate", True),
+        ("database", "config", True),
+        ("thing", "config", False),
+        ("plugin, plugin_name: mine", "roles", False),
+    ],
+)
+def test_k13_an_item_of_many_has_a_name(kind: str, option: str, refused: bool) -> None:
+    (item,) = items(f"{{{option}: [{{nmae: r}}]}}", kind=kind)
+    change = plan(item, {})
+    assert (change.action is Action.REFUSED) == refused
+    assert (change.reason == "the name is missing") == refused
+
+
 def test_accessors_that_cannot_be_read_are_no_reason_to_fail_as_a_whole() -> None:
     (item,) = items("{roles: [{name: r, a: __accessor__app}]}", auth=frozenset({"app"}))
     assert plan(item, {"sys/auth": Shown(None, "403: permission denied")}).action is Action.REFUSED
