@@ -175,7 +175,7 @@ def _failed(error: Exception) -> int:
 
 
 class _Progress:
-    """One line on a terminal that tells how far a run is."""
+    """One line on a terminal that tells how far a run is; what is logged meanwhile takes its place."""
 
     _EVERY = 0.1
 
@@ -187,6 +187,6 @@ class _Progress:
         now = time.monotonic()
         if now >= self._next or done == of:
             self._next = now + self._EVERY
-            end = "\n" if done == of else ""
-            sys.stderr.write(f"\r{done} of {of} changes{end}")
+            end = "\n" if done == of else "\r"
+            sys.stderr.write(f"{done} of {of} changes{end}")
             sys.stderr.flush()
