@@ -62,6 +62,25 @@ def test_a_changed_password_is_written_although_no_server_shows_it(place: Place)
     assert place.call("PUT", "auth/userpass/login/admin", {"password": "another-one"}).status == 200
 
 
+def test_what_no_server_shows_is_written_as_often_as_is_asked_for(place: Place) -> None:
+    place.write(DOCUMENT)
+    assert place.once().code == 0
+    user = [("PUT", "auth/userpass/users/admin")]
+
+    def written(policy: str) -> list[tuple[str, str]]:
+        with FaultProxy(place.server) as proxy:
+            done = place.once(f"--write-only-policy={policy}", address=proxy.address)
+            assert done.code == 0, done.log + done.output
+            return place.writes(proxy)
+
+    assert [written(policy) for policy in ("changed", "create", "always")] == [[], [], user]
+    changed = json.loads(json.dumps(DOCUMENT).replace(PASSWORD, "another-one"))
+    place.write({**changed, "startupSecrets": DOCUMENT["startupSecrets"]})
+    assert [written(policy) for policy in ("create", "changed", "changed")] == [[], user, []]
+    place.state.unlink()
+    assert [written(policy) for policy in ("create", "changed", "changed")] == [[], user, []]
+
+
 def test_a_lost_state_costs_one_writing_of_what_is_not_shown(place: Place) -> None:
     place.write(DOCUMENT)
     assert place.once().code == 0

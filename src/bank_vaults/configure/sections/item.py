@@ -80,6 +80,8 @@ def judge(
     if found.problem:
         if known and context.write_only is not WriteOnly.ALWAYS:
             return Verdict(Action.KEEP, "as it was last written; the server does not show it", (), record)
+        if record is not None and context.write_only is WriteOnly.CREATE:
+            return Verdict(Action.KEEP, "it has been written; the server does not show it", (), record)
         return Verdict(Action.UPDATE, f"the server does not show it ({found.problem})", (), fresh)
     if found.fields is None:
         added = tuple(Difference(name, None, value) for name, value in wanted.items())

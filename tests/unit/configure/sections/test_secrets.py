@@ -193,6 +193,29 @@ def test_what_is_generated_is_not_generated_again_though_the_document_does_not_s
     assert plan(item, answers, first.record, always).action is Action.KEEP
 
 
+@pytest.mark.parametrize(
+    ("policy", "same", "other"),
+    [
+        (WriteOnly.ALWAYS, Action.UPDATE, Action.UPDATE),
+        (WriteOnly.CHANGED, Action.KEEP, Action.UPDATE),
+        (WriteOnly.CREATE, Action.KEEP, Action.KEEP),
+    ],
+)
+def test_an_item_that_cannot_be_read_at_all_is_written_as_often_as_is_asked_for(
+    policy: WriteOnly, same: Action, other: Action
+) -> None:
+    context = Context(digest, policy)
+    (item,) = items("{config: [{name: x, a: b}]}")
+    (changed,) = items("{config: [{name: x, a: c}]}")
+    answers: Answers = {"e/config/x": UNSUPPORTED}
+    first = plan(item, answers, None, context)
+    assert first.action is Action.UPDATE
+    assert plan(item, answers, first.record, context).action is same
+    kept = plan(changed, answers, first.record, context)
+    assert kept.action is other
+    assert (kept.record == first.record) == (other is Action.KEEP)
+
+
 def test_keys_of_an_ssh_engine_that_are_given_are_written_and_a_refusal_of_known_ones_is_forgiven() -> None:
     (given,) = items("{config: [{name: ca, private_key: p, public_key: q}]}", kind="ssh")
     answers: Answers = {"e/config/ca": {"public_key": "q"}}
