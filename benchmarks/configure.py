@@ -154,7 +154,7 @@ class Bench:
         try:
             last = f"policy-{count - 1}"
             _until(lambda: bool(self.policy(last)))
-            time.sleep(1.5)  # the whole file is applied, and the process is at rest
+            time.sleep(max(1.5, count / 1000))  # the whole file is applied, and the process is at rest
             self.write(policies(count, "changed"), rename=rename)
             begun = time.monotonic()
             try:

@@ -3,6 +3,8 @@
 ::
 
     file ─ read ─► text ─ render ─► text ─ parse ─► located tree ─ decode ─► Configuration
+
+Of a text that has changed, ``changed`` gives what is in the part that has, where that can be told.
 """
 
 from __future__ import annotations
@@ -14,6 +16,8 @@ from typing import Final, NamedTuple
 from bank_vaults.configure import assembly, locatedjson
 from bank_vaults.configure.config import Configuration
 from bank_vaults.configure.decode import decode
+from bank_vaults.configure.excerpt import Outline, excerpt, outline
+from bank_vaults.configure.merge import IDENTITIES
 from bank_vaults.configure.problems import DocumentError, Problem, Reporter
 from bank_vaults.configure.sections.refused import Refused
 from bank_vaults.templating import yaml12
@@ -26,6 +30,18 @@ LARGEST_FILE: Final = 64 * 1024 * 1024
 """Bytes."""
 
 
+class Rendered(NamedTuple):
+    """A file as it is to be read."""
+
+    file: str
+    text: str
+    same_lines: bool
+    """Whether it has as many lines as the file: then line numbers are those of the file."""
+
+    def __repr__(self) -> str:
+        return f"Rendered({self.file!r})"
+
+
 class Document(NamedTuple):
     """A file that can be used."""
 
@@ -33,6 +49,8 @@ class Document(NamedTuple):
     configuration: Configuration
     warnings: tuple[Problem, ...] = ()
     """What is probably not as it was meant."""
+    outline: Outline | None = None
+    """By which it is told what changes later. Only where it was asked for, and where it can be had."""
 
 
 def load_all(files: Iterable[str], sources: Sources, *, mode: str = TEXT) -> tuple[Document, ...]:
@@ -69,17 +87,43 @@ def read(file: str) -> str:
 
 def parse(file: str, text: str, sources: Sources, *, mode: str = TEXT) -> Document:
     """The document of the text of a file. Raises DocumentError."""
+    return document(rendered(file, text, sources, mode=mode))
+
+
+def rendered(file: str, text: str, sources: Sources, *, mode: str = TEXT) -> Rendered:
+    """The text of a file, rendered. Raises DocumentError."""
     try:
-        rendered = render(text, sources, mode=mode)
+        found = render(text, sources, mode=mode)
     except TemplateError as error:
         raise _as_a_whole(file, f"the file cannot be rendered: {error}") from None
-    # With as many lines as before, line numbers are those of the file.
-    reporter = Reporter(file, rendered=rendered.count("\n") != text.count("\n"))
-    configuration = decode(_tree(rendered, reporter), reporter)
+    return Rendered(file, found.removeprefix("\ufeff"), found.count("\n") == text.count("\n"))
+
+
+def document(source: Rendered, *, outlined: bool = False) -> Document:
+    """The document of a rendered file, with its outline where that is asked for. Raises DocumentError."""
+    reporter = Reporter(source.file, rendered=not source.same_lines)
+    tree, is_json = _tree(source.text, reporter)
+    configuration = decode(tree, reporter)
     if reporter.problems:
         _add_refusals(configuration, reporter)
         raise DocumentError(sorted(reporter.problems, key=lambda problem: (problem.line, problem.column)))
-    return Document(file, configuration, tuple(reporter.warnings))
+    made = outline(source.text, tree, configuration, is_json=is_json) if tree and outlined else None
+    return Document(source.file, configuration, tuple(reporter.warnings), made)
+
+
+def changed(source: Rendered, known: Outline) -> Configuration | None:
+    """The elements where a file is not as it was, if the rest of it is as good as it was: then the file as a
+    whole can be used, and has them. None: that cannot be told without reading all of it.
+    """
+    found = excerpt(known, source.text)
+    if found is None:
+        return None
+    reporter = Reporter(source.file, rendered=not source.same_lines)
+    configuration = decode(found.tree, reporter)
+    elements = getattr(configuration, found.section)
+    if reporter.problems or not found.elsewhere.isdisjoint(map(IDENTITIES[found.section], elements)):
+        return None
+    return configuration
 
 
 def _add_refusals(configuration: Configuration, reporter: Reporter) -> None:
@@ -90,28 +134,28 @@ def _add_refusals(configuration: Configuration, reporter: Reporter) -> None:
             reporter.problem(item.place.line, item.place.column, str(item.identity), item.reason)
 
 
-def _tree(text: str, reporter: Reporter) -> Located | None:
-    """The one value of a text, which is JSON or else YAML; None where there is none."""
+def _tree(text: str, reporter: Reporter) -> tuple[Located | None, bool]:
+    """The one value of a text, None where there is none, and whether it is JSON; else it is YAML."""
     try:
-        found, faults = _located(text.removeprefix("\ufeff"))
+        found, faults, is_json = _located(text)
     except YamlError as error:
-        found, faults = None, [error]
+        found, faults, is_json = None, [error], False
     for fault in faults:
         reporter.problem(fault.line, fault.column, "", fault.sentence)
-    return found
+    return found, is_json
 
 
-def _located(text: str) -> tuple[Located | None, list[YamlError]]:
+def _located(text: str) -> tuple[Located | None, list[YamlError], bool]:
     if not text.lstrip().startswith("{"):
-        return yaml12.locate(text)
+        return *yaml12.locate(text), False
     try:
         text.encode()
-        return locatedjson.locate(text)
+        return *locatedjson.locate(text), True
     except UnicodeEncodeError:
-        return yaml12.locate(text)  # which says where
+        return *yaml12.locate(text), False  # which says where
     except json.JSONDecodeError as no_json:
         try:
-            return yaml12.locate(text)
+            return *yaml12.locate(text), False
         except YamlError as error:
             reason = f"as JSON: line {no_json.lineno}, column {no_json.colno}: {no_json.msg}"
             raise YamlError(f"{error.sentence} ({reason})", error.line, error.column) from None

@@ -3,7 +3,8 @@
 Documents hold passwords, so they are kept only until they have been applied. What stays are the names of
 their elements. A file that is broken later keeps its last good version by that: as long as the document is
 there, it is used; afterwards its objects are left as they are on the server, also where another file has an
-element of the same name, and nothing is deleted.
+element of the same name, and nothing is deleted. Also kept is by what a later change is found
+(``configure.excerpt``).
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 
+from bank_vaults.configure import documents
 from bank_vaults.configure.config import Configuration
-from bank_vaults.configure.documents import Document, load
+from bank_vaults.configure.documents import Document, Rendered
+from bank_vaults.configure.excerpt import Outline
 from bank_vaults.configure.merge import IDENTITIES, Key, merge, replacements
 from bank_vaults.configure.problems import DocumentError
 from bank_vaults.templating.own.sources import Sources
@@ -35,14 +38,22 @@ class Union(NamedTuple):
 
 
 class Library:
-    """The files in their order. ``sources`` are opened for each load."""
+    """The files in their order. ``sources`` are opened for each load. ``watched``: they will change."""
 
     def __init__(
-        self, files: Iterable[str], sources: Callable[[], AbstractContextManager[Sources]], mode: str
+        self,
+        files: Iterable[str],
+        sources: Callable[[], AbstractContextManager[Sources]],
+        mode: str,
+        *,
+        watched: bool = False,
     ) -> None:
         self.files = tuple(dict.fromkeys(files))
         self._sources = sources
         self._mode = mode
+        self._watched = watched
+        self._rendered: dict[str, Rendered] = {}
+        self._outlines: dict[str, Outline | None] = {}
         self._documents: dict[str, Document] = {}
         self._names: dict[str, _Names] = {}
         self.broken: dict[str, DocumentError] = {}
@@ -53,7 +64,8 @@ class Library:
         with self._sources() as sources:
             for file in files:
                 try:
-                    document = load(file, sources, mode=self._mode)
+                    rendered = self._rendered.pop(file, None) or self._render(file, sources)
+                    document = documents.document(rendered, outlined=self._watched)
                 except DocumentError as error:
                     self.broken[file] = error
                     continue
@@ -62,8 +74,33 @@ class Library:
                 self.broken.pop(file, None)
                 self._documents[file] = document
                 self._names[file] = _names(document.configuration)
+                self._outlines[file] = document.outline
                 good.append(file)
         return tuple(good)
+
+    def excerpt(self, files: Iterable[str]) -> Configuration:
+        """What has changed in these files, as far as that can be told without reading all of them.
+
+        They are to be loaded next: they are kept as they are rendered now.
+        """
+        parts = []
+        with self._sources() as sources:
+            for file in self.files:
+                if file not in files:
+                    continue
+                try:
+                    self._rendered[file] = rendered = self._render(file, sources)
+                except DocumentError:
+                    continue  # whoever loads it is told
+                known = self._outlines.get(file)
+                found = None if known is None else documents.changed(rendered, known)
+                if found is not None:
+                    later = self.files[self.files.index(file) + 1 :]
+                    parts.append(_without(found, map(self._names.get, later)))
+        return merge(parts)
+
+    def _render(self, file: str, sources: Sources) -> Rendered:
+        return documents.rendered(file, documents.read(file), sources, mode=self._mode)
 
     def union(self) -> Union:
         """Everything that can be used. Files that were let go are loaded again."""

@@ -2,12 +2,12 @@
 
 ::
 
-    files ── changed ──► load ──► pass over what is different ──► pass over everything ──► wait
-                          ▲                                                                  │
-                          └──── a file changed, the back-off is over, it is time for drift ──┘
+    files ─ excerpt ─► pass over it ─► load ─► pass over what is different ─► pass over everything ─► wait
+               ▲                        ▲                                                              │
+               └──── a file changed ────┴─────── the back-off is over, it is time for drift ───────────┘
 
-After a file has changed, the objects that it describes in another way are written first, for that takes
-milliseconds with files of any size; then everything is looked at.
+After a file has changed, what stands where it has changed is written before all of it is read, and what it
+describes in another way before everything is looked at: the first takes milliseconds with files of any size.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
 from typing import Any, Final, NamedTuple, Protocol
 
+from bank_vaults.configure.config import Configuration
 from bank_vaults.configure.library import Library
 from bank_vaults.configure.memory import Memory
 from bank_vaults.configure.model import Identity, Wanted
@@ -76,6 +78,8 @@ class Service:
         self._digest = Memory.empty().digest
         self._applied: dict[Identity, str] | None = None
         """Digests of all that is wanted, once a pass over everything has succeeded."""
+        self._ahead: list[Report] = []
+        """What was done before a pass over everything."""
         self._failures = 0
         self._hopeless: tuple[tuple[str, str], ...] = ()
 
@@ -156,6 +160,9 @@ class Service:
         next_at = time.monotonic()
         while not self._stop.requested:
             if changed := watcher.changed():
+                for file in changed:
+                    log.info(f"file has changed: {file}")
+                self._hurry(changed)
                 pending = tuple(dict.fromkeys((*pending, *self._reloaded(changed))))
                 if self._library.broken and self._manner.fatal:
                     return ExitCode.FAILURE
@@ -180,9 +187,11 @@ class Service:
         try:
             if drifting and not self._manner.drift_correct:
                 return self._look_for_drift(), ()
-            quick = self._quick_pass()
+            if self._applied is not None:
+                self._pass_ahead(self._library.union().configuration)
             report = self._whole_pass()
-            report = report if quick is None else quick.followed_by(report)
+            while self._ahead:
+                report = self._ahead.pop().followed_by(report)
         except RUN_ERRORS as error:
             log.error(f"error configuring vault: {error}")
             return self._after_failure(pending or self._library.files, ()), pending or self._library.files
@@ -222,8 +231,6 @@ class Service:
 
     def _reloaded(self, changed: tuple[str, ...]) -> tuple[str, ...]:
         """Load what has changed; those that are good are to be applied."""
-        for file in changed:
-            log.info(f"file has changed: {file}")
         good = self._library.load(changed)
         for file in changed:
             if file in self._library.broken:
@@ -243,22 +250,31 @@ class Service:
         for file in files:
             log.info(f"applying config file: {file}")
 
-    def _quick_pass(self) -> Report | None:
+    def _hurry(self, changed: Collection[str]) -> None:
+        """Write what can be told of changed files without reading all of them; what fails is tried again."""
+        if self._applied is None:
+            return
+        excerpt = self._library.excerpt(changed)
+        if excerpt != Configuration():
+            with suppress(*RUN_ERRORS):
+                self._pass_ahead(excerpt)
+
+    def _pass_ahead(self, configuration: Configuration) -> None:
         """Only what is described in another way than when everything was as wanted. Raises RUN_ERRORS."""
-        applied = self._applied
-        if applied is None:
-            return None
-        union = self._library.union()
+        applied = self._applied or {}
+        different: dict[Identity, str] = {}
 
-        def different(wanted: tuple[Wanted, ...]) -> Collection[Identity]:
-            return {
-                identity
-                for identity, digest in self._digests(wanted).items()
-                if applied.get(identity) != digest
-            }
+        def choose(wanted: tuple[Wanted, ...]) -> Collection[Identity]:
+            digests = self._digests(wanted)
+            different.update(each for each in digests.items() if applied.get(each[0]) != each[1])
+            return different
 
-        with self._passes.look(union.configuration, purge=False, only=different) as look:
-            return self._passes.carry_out(look, lambda: self._stop.requested)
+        with self._passes.look(configuration, purge=False, only=choose) as look:
+            report = self._passes.carry_out(look, lambda: self._stop.requested)
+        if report.outcomes:
+            self._ahead.append(report)
+        failed = {each.change.identity for each in report.failed}
+        self._applied = {**applied, **{name: each for name, each in different.items() if name not in failed}}
 
     def _digests(self, wanted: Iterable[Wanted]) -> dict[Identity, str]:
         """Of all but the places: an object that only stands on another line is the same."""

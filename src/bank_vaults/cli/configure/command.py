@@ -90,7 +90,7 @@ def _apply(settings: Settings) -> int:
         raise UsageError("--plan-file: a saved plan is applied with --once")
     stop = Stop()
     stop.catch_signals()
-    files = parts.library(settings)
+    files = parts.library(settings, watched=not settings.flag("once"))
     watcher = None if settings.flag("once") else Watcher(files.files)
     if not parts.loaded(files):
         return ExitCode.FAILURE

@@ -33,7 +33,7 @@ _MOST_PARALLEL = 256
 _STATE = "vault-configure-state"
 
 
-def library(settings: Settings) -> Library:
+def library(settings: Settings, *, watched: bool = False) -> Library:
     """The files that the flags name. Raises UsageError."""
     allowed = template_policy(settings)
 
@@ -42,7 +42,8 @@ def library(settings: Settings) -> Library:
         with Sources(os.environ, allowed, register_secret) as opened:
             yield opened
 
-    return Library(settings.items("vault-config-file"), sources, settings.text("template-mode"))
+    files, mode = settings.items("vault-config-file"), settings.text("template-mode")
+    return Library(files, sources, mode, watched=watched)
 
 
 def passes(settings: Settings) -> Passes:
