@@ -9,7 +9,7 @@ from bank_vaults.configure.assembly import insides, listed
 from bank_vaults.configure.config import Configuration
 from bank_vaults.configure.memory import Memory
 from bank_vaults.configure.model import ABSENT, Change, Context, Digest, Shown, Wanted, WriteOnly
-from bank_vaults.configure.sections import kv
+from bank_vaults.configure.sections import auth, kv
 from bank_vaults.configure.sections.generated import Once
 from bank_vaults.configure.sections.groups import GroupName, IdentityGroup
 from bank_vaults.configure.sections.members import group_path
@@ -68,7 +68,17 @@ def policy(wanted: Iterable[Wanted], configuration: Configuration, state_path: s
             grant(f"{inside.root}/*", "delete")
     for path in _of_state(state_path, configuration):
         grant(path, "create", "read", "update")
+    for method in configuration.auth:
+        if method.type in auth.ANY_CAPITALS:
+            _add_small(rules, f"auth/{method.path}/")
     return "\n".join(_rule(path, capabilities) for path, capabilities in sorted(rules.items()))
+
+
+def _add_small(rules: dict[str, set[str]], prefix: str) -> None:
+    """The same for names in small letters."""
+    for path in [each for each in rules if each.startswith(prefix)]:
+        small = prefix + path.removeprefix(prefix).lower()
+        rules.setdefault(small, set()).update(rules[path])
 
 
 _PURGED: Mapping[str, str] = {

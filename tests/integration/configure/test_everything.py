@@ -14,6 +14,7 @@ from tests.support.configured import Place, takes_audit
 from tests.support.discovery import Provider
 from tests.support.every_type import ENGINES, KV_ENGINES, KV_SECRETS, methods, wallet
 from tests.support.faultproxy import FaultProxy
+from tests.support.program import run
 from tests.support.servers import Server
 
 READER = 'path "secret/{{identity.entity.aliases.__accessor__people.name}}" { capabilities = ["read"] }'
@@ -100,3 +101,46 @@ def test_everything_is_written_once(place: Place, provider: Provider, tmp_path: 
     with FaultProxy(place.server) as proxy:
         fourth = place.once(environment=environment, address=proxy.address)
         assert (fourth.code, place.writes(proxy)) == (0, []), fourth.log + fourth.output
+
+
+def test_k25_the_printed_policy_is_enough_for_everything(
+    place: Place, provider: Provider, tmp_path: Path
+) -> None:
+    """Also for deletions in all sections; names with capitals are among what is written."""
+    place.write(everything(place, provider, wallet(tmp_path)))
+    printed = run("configure", "policy", *place.flags(), store=place.store)
+    assert place.call("PUT", "sys/policies/acl/limited", {"policy": printed.output}).status < 300
+    place.call("POST", "sys/auth/machines", {"type": "approle"})
+    role = {"token_policies": "limited", "token_no_default_policy": True}
+    place.call("PUT", "auth/machines/role/limited", role)
+    role_id = (place.shown("auth/machines/role/limited/role-id") or {})["role_id"]
+    answer = place.call("PUT", "auth/machines/role/limited/secret-id", {})
+    environment = {
+        "KUBERNETES_SERVICE_HOST": "10.0.0.1",
+        "BANK_VAULTS_AUTH_SECRET_ID": answer.body["data"]["secret_id"],
+    }
+    flags = (
+        "--auth=approle",
+        "--auth-path=machines",
+        f"--auth-role-id={role_id}",
+        f"--state={tmp_path / 'state'}",
+    )
+    first = place.once(*flags, environment=environment)
+    assert first.code == 0, first.log + first.output
+    strays: dict[str, dict[str, Any]] = {
+        "sys/audit/stray": {"type": "file", "options": {"file_path": "discard"}},
+        "sys/plugins/catalog/secret/stray": wallet(tmp_path),
+        "sys/auth/stray": {"type": "approle"},
+        "auth/approle/role/stray": {"token_policies": "root"},
+        "sys/policies/acl/stray": {"policy": "# nothing"},
+        "sys/mounts/stray": {"type": "kv"},
+        "pki/roles/stray": {"ttl": "1h"},
+        "identity/group/name/stray": {"type": "external"},
+    }
+    for path, body in strays.items():
+        assert place.call("PUT", path, body).status < 300, path
+    with FaultProxy(place.server) as proxy:
+        second = place.once(*flags, environment=environment, address=proxy.address)
+        assert second.code == 0, second.log + second.output
+        written = place.writes(proxy)
+    assert set(written) == {("PUT", "auth/machines/login"), *(("DELETE", path) for path in strays)}

@@ -50,6 +50,22 @@ secrets:
     assert found["other/metadata/ca"] == ["read"]
 
 
+def test_k25_names_are_allowed_in_small_letters_too_where_they_are_the_same() -> None:
+    found = rules("""
+auth:
+  - {type: approle, path: Apps, roles: [{name: Dev}]}
+  - {type: userpass, users: [{username: Admin, password: x}]}
+  - {type: jwt, roles: [{name: Dev}]}
+""")
+    for one, other in (
+        ("auth/Apps/role/Dev", "auth/Apps/role/dev"),
+        ("auth/userpass/users/Admin", "auth/userpass/users/admin"),
+    ):
+        assert found[one] == found[other] == ["create", "read", "update"]
+    assert "auth/jwt/role/Dev" in found
+    assert "auth/jwt/role/dev" not in found
+
+
 @pytest.mark.parametrize(
     ("purge", "deletable"),
     [

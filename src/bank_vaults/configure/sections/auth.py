@@ -36,6 +36,9 @@ _NO_CONFIG: Final = frozenset({"approle", "userpass", "token"})
 _SMALL: Final = frozenset({"radius"})
 """Types that write names in small letters and do not find them by others."""
 
+ANY_CAPITALS: Final = frozenset({"approle", "cert", "kubernetes", "userpass"})
+"""Types that find names by capitals and small letters alike; OpenBao 2.7 looks in policies for the small."""
+
 _MAPS: Final = ("bound_claims", "claim_mappings")
 """Of roles of ``jwt`` and ``oidc``: maps, also as a JSON text."""
 
