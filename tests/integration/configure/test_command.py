@@ -315,6 +315,7 @@ def test_the_state_may_be_in_a_kv_engine_of_the_server(place: Place, version: st
     )
     first = place.once("--state=kv:state/configure")
     assert first.code == 0, first.log
+    assert "cannot be used" not in first.log
     assert not place.state.exists()
     with FaultProxy(place.server) as proxy:
         second = place.once("--state=kv:state/configure", address=proxy.address)

@@ -97,6 +97,20 @@ def test_a_second_run_writes_nothing(bench: Bench) -> None:
     assert bench.server.writes == []
 
 
+def test_what_is_done_is_remembered_before_a_long_stage_ends(bench: Bench) -> None:
+    remembered: list[int] = []
+
+    def look() -> bool:
+        if len(bench.seen) == 290:
+            remembered.append(len(bench.state().memory.records))
+        return False
+
+    bench.stopped = look
+    bench.run(bench.plan(*(item(f"r{number}", password="p") for number in range(300))), parallelism=1)
+    assert remembered == [256]
+    assert len(bench.state().memory.records) == 300
+
+
 def test_stages_come_one_after_the_other_and_needs_before_what_needs_them(bench: Bench) -> None:
     made = bench.plan(item("c", 9), item("b", 5, ("a",)), item("a", 5), item("late", 5, ("b",)))
     bench.run(made, parallelism=8)

@@ -184,6 +184,7 @@ def test_k12_a_leading_zero_is_warned_of() -> None:
         ("policies: [{name: ''}]", "policies[0]"),
         ("groups: [{type: internal}]", "groups[0]"),
         ("auth: [{type: a, roles: [{policies: b}]}]", "auth[0].roles[0]"),
+        ("auth: [{type: a, roles: [{name: ''}]}]", "auth[0].roles[0]"),
         ("auth: [{type: a, roles: {policies: b}}]", "auth[0].roles[0]"),
         ("auth: [{type: a, groups: [{name: ~}]}]", "auth[0].groups[0]"),
         ("auth: [{type: a, groups: {name: ~}}]", "auth[0].groups[0]"),

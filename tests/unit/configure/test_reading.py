@@ -78,6 +78,16 @@ def test_policies_come_in_one_answer_where_the_server_has_it() -> None:
     assert len(server.requests) == 2
 
 
+def test_policies_are_read_one_by_one_where_no_listing_shows_them_whole() -> None:
+    policies = {f"sys/policies/acl/p{number}": {"policy": str(number)} for number in range(9)}
+    server = FakeServer(policies)
+    reader = Reader(server.session(), 4)
+    reader.read([*policies, "sys/policies/acl/absent"])
+    assert {path: reader.shown(path).fields for path in policies} == policies
+    assert reader.shown("sys/policies/acl/absent") == ABSENT
+    assert ("GET", "sys/policies/detailed/acl?list=true") in server.requests
+
+
 @pytest.mark.parametrize(
     "error",
     [

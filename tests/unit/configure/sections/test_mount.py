@@ -156,6 +156,7 @@ def test_types_that_are_short_for_others(
         ("listing_visibility", "", None),
         ("listing_visibility", "hidden", None),
         ("token_type", "", "default-service"),
+        ("token_type", "default-service", None),
         ("audit_non_hmac_request_keys", ["a", "b"], ["a", "b"]),
         ("audit_non_hmac_request_keys", [], None),
         ("force_no_cache", False, False),
@@ -203,6 +204,15 @@ def test_k14_plugin_version_and_lockout_are_compared() -> None:
         entry(plugin_version="v1.0.0", config={"user_lockout_config": {"user_lockout_threshold": 5}}),
     )
     assert [each.field for each in change.differences] == ["plugin_version", "user_lockout_config"]
+
+
+@pytest.mark.parametrize("name", ["", "mine"])
+def test_a_plugin_is_known_by_its_name_or_else_by_its_type(name: str) -> None:
+    wanted = kv()._replace(type="plugin", plugin_name=name)
+    change = planned(wanted, entry(type="kv"))
+    assert change.action is Action.REFUSED
+    assert f"and {name or 'plugin'} is wanted" in change.reason
+    assert planned(wanted, entry(type=name or "plugin")).action is Action.KEEP
 
 
 def test_options_are_changed_one_by_one() -> None:

@@ -238,6 +238,23 @@ def test_k8_what_an_engine_cannot_rotate_is_written_once_and_that_is_said() -> N
     assert [difference.secret for difference in created.differences] == [True]
 
 
+def test_a_connection_needs_no_other_one_whatever_its_members_are_called() -> None:
+    first, other, role = items(
+        "{config: [{name: a, db_name: b}, {name: b}], roles: [{name: r, db_name: b}]}", kind="database"
+    )
+    engine_alone = {Identity("secrets", "mount", "e")}
+    assert plan(first, {}).needs == plan(other, {}).needs == engine_alone
+    assert plan(role, {}).needs == {*engine_alone, Identity("secrets", "item", "e/config/b")}
+
+
+def test_what_only_the_configuration_of_a_transit_key_takes_is_written_there_right_after() -> None:
+    (item,) = items("{keys: [{name: k, type: aes256-gcm96, deletion_allowed: true}]}", kind="transit")
+    assert [(each.path, each.body) for each in plan(item, {}).requests] == [
+        ("e/keys/k", {"type": "aes256-gcm96"}),
+        ("e/keys/k/config", {"deletion_allowed": True}),
+    ]
+
+
 def test_a_transit_key_that_cannot_be_read_is_refused() -> None:
     (item,) = items("{keys: [{name: k}]}", kind="transit")
     assert plan(item, {"e/keys/k": UNSUPPORTED}).action is Action.REFUSED

@@ -44,6 +44,20 @@ def test_the_bodies_are_those_of_the_version_of_the_engine() -> None:
     assert plan(unknown, {}).requests[0].body == {"data": {"a": 1}}
 
 
+def test_a_plugin_may_be_a_kv_engine_and_another_type_is_none() -> None:
+    document = """
+secrets: [{path: mine, type: plugin, plugin_name: my-kv}, {path: other, type: ssh}]
+startupSecrets:
+  - {type: kv, path: mine/x, data: {data: {a: 1}}}
+  - {type: kv, path: other/x, data: {data: {a: 1}}}
+"""
+    of_plugin, of_other = startup_secrets.wanted(configuration_of(document), no_source)
+    assert plan(of_plugin, {}).requests[0].body == {"a": 1}
+    refused = plan(of_other, {})
+    assert refused.action is Action.REFUSED
+    assert refused.reason == "the engine at other is of type ssh, not kv"
+
+
 def test_only_what_has_to_be_known_is_read() -> None:
     assert secret("type: kv, path: kv/data/x, data: {data: {a: 1}}").reads == ("kv/data/x",)
     limited = secret("type: kv, path: kv/data/x, max_versions: 2, data: {data: {a: 1}}")
