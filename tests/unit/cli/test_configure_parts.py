@@ -1,0 +1,62 @@
+"""Where the state of ``configure`` is when nobody says it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bank_vaults.cli.configure import parts
+from bank_vaults.cli.errors import UsageError
+from bank_vaults.cli.resolve import resolve
+from bank_vaults.configure.places import FilePlace
+from bank_vaults.configure.session import Session
+from bank_vaults.keystores.kubernetes import Kubernetes
+from bank_vaults.vault.client import VaultClient
+from bank_vaults.vault.config import ClientConfig
+
+
+def written(address: str = "http://127.0.0.1:8200", **flags: str) -> None:
+    """Write a state where these flags have it."""
+    given = {name.replace("_", "-"): (text,) for name, text in flags.items()}
+    config = ClientConfig(address)
+    with VaultClient(config) as client:
+        make = parts.place(resolve("configure", given, {}).settings, config, Kubernetes({}))
+        place = make(lambda: Session(client, None))
+    assert isinstance(place, FilePlace)
+    place.exchange(lambda _: b"state")
+
+
+@pytest.fixture
+def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The state directory."""
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path / "state"))
+    return tmp_path / "state"
+
+
+def test_beside_keys_that_are_files(directory: Path, tmp_path: Path) -> None:
+    written(mode="file", file_path=str(tmp_path))
+    assert (tmp_path / "vault-configure-state").read_bytes() == b"state"
+    assert not directory.exists()
+
+
+@pytest.mark.parametrize(
+    "flags", [{"mode": "hsm"}, {"mode": "dev"}, {"mode": "file", "file_path": "/nowhere", "auth": "cert"}]
+)
+def test_in_the_state_directory_and_never_on_a_token_where_keys_are_no_files(
+    directory: Path, flags: dict[str, str]
+) -> None:
+    written(**flags)
+    written("http://127.0.0.1:8300", **flags)
+    found = sorted(each.name for each in directory.iterdir())
+    assert len(found) == 2, "one for each server"
+    for name in found:
+        assert name.startswith("vault-configure-state-")
+
+
+def test_where_it_is_told(directory: Path, tmp_path: Path) -> None:
+    written(mode="hsm", state=str(tmp_path / "mine"))
+    assert (tmp_path / "mine").read_bytes() == b"state"
+    for state in ("kv:nonsense", "k8s:Nonsense"):
+        with pytest.raises(UsageError, match="--state"):
+            written(state=state)
