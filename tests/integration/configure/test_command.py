@@ -114,6 +114,20 @@ def test_a_plan_tells_by_its_code_and_shows_no_secret(place: Place) -> None:
     assert "type" in wrong.log
 
 
+def test_a_plan_with_something_that_cannot_be_done_is_an_error(place: Place) -> None:
+    place.call("POST", "sys/mounts/secret", {"type": "transit"})
+    place.write({"secrets": DOCUMENT["secrets"], "policies": DOCUMENT["policies"]})
+    for flag in ("--output=table", "--output=json"):
+        planned = place.plan(flag)
+        assert planned.code == 1, planned.output
+        assert "Error: 1 of the objects cannot be brought to what is wanted" in planned.log
+        assert "what is inside would be lost" in planned.output
+        assert "reader" in planned.output
+    place.write({**PURGE, "policies": DOCUMENT["policies"]})
+    assert place.plan().code == 2
+    assert place.plan("--purge-limit=0").code == 1
+
+
 def test_a_saved_plan_is_applied_exactly_or_not_at_all(place: Place, tmp_path: Path) -> None:
     saved = tmp_path / "plan.json"
     place.write(DOCUMENT)

@@ -14,6 +14,7 @@ from bank_vaults.cli.configure import parts
 from bank_vaults.cli.errors import UsageError
 from bank_vaults.cli.output import coloured, complain, say
 from bank_vaults.configure import assembly, planfile, report
+from bank_vaults.configure.model import Action
 from bank_vaults.configure.passes import RUN_ERRORS, MovedError, Passes, Report
 from bank_vaults.configure.plan import Plan
 from bank_vaults.configure.planfile import Target
@@ -57,7 +58,7 @@ def validate(settings: Settings) -> int:
 
 
 def plan(settings: Settings) -> int:
-    """What would be done; 2 if that is something."""
+    """What would be done; 2 if that is something, 1 if something of it cannot be done."""
     files = parts.library(settings)
     if not parts.loaded(files):
         return ExitCode.FAILURE
@@ -81,6 +82,9 @@ def plan(settings: Settings) -> int:
     else:
         for line in report.lines(made, coloured):
             say(redact(line))
+    if refused := made.counts()[Action.REFUSED]:
+        complain(f"Error: {refused} of the objects cannot be brought to what is wanted")
+        return ExitCode.FAILURE
     return ExitCode.CHANGES if made.todo else ExitCode.OK
 
 
