@@ -151,16 +151,16 @@ def _starts_in_json(
 
 
 def _starts_in_yaml(text: str, items: list[Located], lines: list[int]) -> tuple[list[int], int]:
-    """Where the lines of the elements begin, and how far they are indented; none where not all are alike."""
-    starts, indents = [], set()
+    """Where the lines of the elements begin, and how far they are indented; none where one has none."""
+    starts, indent = [], 0
     for item in items:
         start = lines[item.line - 1]
         lead = _LEAD.fullmatch(text, start, start + item.column - 1)
         if lead is None:
             return [], 0
-        indents.add(len(lead[1]))
+        indent = len(lead[1])
         starts.append(start)
-    return (starts, indents.pop()) if len(indents) == 1 else ([], 0)
+    return starts, indent
 
 
 def _grouped(starts: list[int], names: list[Key | None], opening: Opening) -> Iterator[_Cut]:
@@ -230,29 +230,21 @@ def _read_in_yaml(text: str, start: int, end: int, begins: Opening, ends: Openin
     part, dash = text[start:end], " " * begins.indent + "-"
     if part and not part.startswith((f"{dash} ", f"{dash}\n")):
         return None
-    is_last = end == len(text)
-    if part and not is_last and not part.endswith("\n"):
-        return None
-    line = text.count("\n", 0, start)
     name = section_name(begins.section)
-    sentinel = "" if is_last else f"{_SENTINEL}:\n" if ends.end else f"{dash} {_SENTINEL}\n"
+    head = "\n" * (text.count("\n", 0, start) - 1) + f"{name}:\n"
+    sentinel = "" if end == len(text) else f"{_SENTINEL}:\n" if ends.end else f"{dash} {_SENTINEL}\n"
     try:
-        found, faults = yaml12.locate("\n" * (line - 1) + f"{name}:\n" + part + sentinel)
+        found, faults = yaml12.locate(head + part + sentinel)
     except YamlError:
         return None
     if faults or found is None or not isinstance(found.value, dict):
         return None
     members: dict[str, Any] = dict(found.value)
-    place = (line + part.count("\n") + 1, 1 if ends.end else begins.indent + 3)
-    if sentinel and ends.end:
-        mark = members.pop(_SENTINEL, None)
-        if mark is None or mark.value is not None or (mark.line, mark.column) != place:
-            return None
+    if sentinel and ends.end and members.pop(_SENTINEL, None) is None:
+        return None
     items = _only_list(found._replace(value=members), name)
-    if items and sentinel and not ends.end:
-        mark = items.pop()
-        if mark.value != _SENTINEL or (mark.line, mark.column) != place:
-            return None
+    if sentinel and not ends.end and not (items and items.pop().value == _SENTINEL):
+        return None
     return items
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+
+import pytest
+import yaml
 
 from tests.support.configured import Place
 from tests.support.faultproxy import Delay, FaultProxy, Status
@@ -64,6 +68,24 @@ def test_k15_replaced_and_swapped_files_are_applied(place: Place, tmp_path: Path
         (volume / "..tmp").symlink_to("..v2")
         os.rename(volume / "..tmp", volume / "..data")
         eventually(lambda: is_there(place, "swapped", "b"), "swapped")
+
+
+@pytest.mark.parametrize("written", [json.dumps, yaml.safe_dump])
+def test_what_has_changed_in_a_large_file_is_written_before_all_of_it_is_read(
+    place: Place, written: Callable[[Any], str]
+) -> None:
+    names = [f"policy-{number}" for number in range(3000)]
+    changed = dict(policies(*names))
+    place.file.write_text(written(changed))
+    with place.daemon("--log-level=debug") as program:
+        program.wait_for("successfully configured vault")
+        changed["policies"][1500] = policies("policy-1500", text="b")["policies"][0]
+        place.file.write_text(written(changed))
+        program.wait_for("successfully configured vault", times=2)
+        assert is_there(place, "policy-1500", "b")
+        story = program.log().partition("file has changed")[2]
+        assert story.count("PUT") == 1
+        assert story.index("PUT") < story.index("applying config file")
 
 
 def test_k15_the_newest_version_wins_over_one_that_is_still_retried(place: Place) -> None:

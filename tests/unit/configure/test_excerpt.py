@@ -110,6 +110,9 @@ def test_what_is_appended_is_found() -> None:
         (JSON, '{"name": "p3"', '{"nme": "p3"'),
         (JSON, "}]}", "},]}"),
         (JSON, "}]}", "}]]"),
+        (JSON, JSON[JSON.index('{"name": "p5"') : -2], ""),
+        (YAML + "auth:\n- type: jwt\n", YAML[YAML.index("- name: p3") :] + "auth:\n", ""),
+        (YAML, "{}\n\n    '\n- name: p3", "{}'- name: p3"),
         (YAML + "groups:\n- name: g\n  type: internal\n", "type: internal", "type: external"),
         (YAML + "startupSecrets: {}\n", "startupSecrets: {}", "startupSecrets: []"),
     ],
@@ -138,6 +141,7 @@ def test_what_cannot_be_told_from_a_part_is_left_to_reading_the_whole(
         '{"policies": {"name": "a"}}',
         '{policies: [{"name": "a"}]}',
         "policies:\n- name: a\n<<: {audit: []}\n",
+        "policies:\n- name: a\n<<: {}\n",
         "startupSecrets: []\n",
     ],
 )

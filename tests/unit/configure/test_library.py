@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bank_vaults.configure.config import Named
+from bank_vaults.configure.config import Configuration, Named
 from bank_vaults.configure.library import Library
 from bank_vaults.templating.own.sources import Sources
 
@@ -75,3 +75,37 @@ def test_k28_no_document_stays_in_memory_once_it_is_applied(files: list[Path]) -
     library.let_go()
     assert holders() == 0
     assert library.union().complete
+
+
+def test_an_excerpt_has_what_has_changed_but_for_what_a_later_file_has(files: list[Path]) -> None:
+    files[0].write_text("policies:\n- name: one\n- name: both\n- name: two\n")
+    library = Library(map(str, files), sources, "text", watched=True)
+    library.union()
+    library.let_go()
+    files[0].write_text(
+        files[0].read_text().replace("both", "both\n  rules: '# new'").replace("two", "three")
+    )
+    excerpt = library.excerpt([str(files[0])])
+    assert [(policy.name, policy.place.line) for policy in excerpt.policies] == [("one", 2), ("three", 5)]
+    library.load([str(files[0])])
+    assert rules(library) == ({"one": "", "both": "# of b", "three": ""}, True)
+
+
+def test_a_file_is_rendered_once_for_its_excerpt_and_for_the_whole(files: list[Path]) -> None:
+    library = Library([str(files[0])], sources, "text", watched=True)
+    files[0].write_text("policies:\n- name: one\n  rules: '# ${ uuidv4 }'\n")
+    library.union()
+    (excerpted,) = library.excerpt([str(files[0])]).policies
+    library.load([str(files[0])])
+    assert rules(library) == ({"one": excerpted.rules}, True)
+
+
+@pytest.mark.parametrize("text", ["policies: [", "policies:\n- nme: one\n", "${ fail `x` }"])
+def test_of_a_broken_file_there_is_no_excerpt(files: list[Path], text: str) -> None:
+    files[0].write_text("policies:\n- name: one\n")
+    library = Library(map(str, files), sources, "text", watched=True)
+    library.union()
+    files[0].write_text(text)
+    assert library.excerpt([str(files[0])]) == Configuration()
+    assert library.load([str(files[0])]) == ()
+    assert str(files[0]) in library.broken
