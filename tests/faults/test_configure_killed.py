@@ -90,11 +90,6 @@ def test_killed_at_any_write_of_a_whole_document_the_next_run_completes(
             if not path:
                 break
             done = place.once()
-            if carried_out and path == f"{prefix}pki/root/generate/exported":
-                # The key was in the answer that nobody got: no run can save it, and each says so.
-                assert (done.code, "there is nothing to save" in done.output) == (1, True), done.output
-                place.call("DELETE", f"{prefix}pki/root")
-                done = place.once()
             assert done.code == 0, f"killed at {path}: {done.log}{done.output}"
             assert_generated_once(place, prefix)
         assert number > 11

@@ -107,7 +107,9 @@ class Applier:
     ) -> Plan:
         """From what the server shows now."""
         read = {path: self.shown(path) for path in paths(wanted)}
-        return make(wanted, read.__getitem__, self.memory, write_only, deletions)
+        return make(
+            wanted, lambda path: read.get(path) or self.shown(path), self.memory, write_only, deletions
+        )
 
     def apply(self, made: Plan) -> None:
         """In order, one after the other. Raises RefusedByServerError."""

@@ -7,6 +7,7 @@ the state as it happens.
 from __future__ import annotations
 
 import logging
+import secrets
 import threading
 import time
 from collections.abc import Callable
@@ -17,9 +18,20 @@ from typing import Any, Final, NamedTuple
 from bank_vaults.configure import parallel
 from bank_vaults.configure.likeness import Likeness
 from bank_vaults.configure.masking import masked
-from bank_vaults.configure.model import Action, Change, Identity, Pending, Record, Request, Saving, Stage
+from bank_vaults.configure.model import (
+    Action,
+    Change,
+    Fields,
+    Identity,
+    Pending,
+    Record,
+    Request,
+    Saving,
+    Stage,
+)
 from bank_vaults.configure.plan import Plan
 from bank_vaults.configure.references import Resolver, UnresolvedError
+from bank_vaults.configure.sections import traces
 from bank_vaults.configure.sections.generated import has_arrived, pending_of, saving_request
 from bank_vaults.configure.session import Session
 from bank_vaults.configure.standing import TOKEN
@@ -59,6 +71,9 @@ _HINT: Final = (
     "the token may not do everything that the documents ask for: "
     "'bank-vaults configure policy' prints a policy that is enough for them"
 )
+
+_MARK: Final = "bank-vaults"
+"""What names begin with that are given to what is generated."""
 
 _IDLE: Final = frozenset({Action.KEEP, Action.REFUSED})
 _PASSING: Final = (TransientError, SealedError, NotInitialisedError)
@@ -231,10 +246,13 @@ class _Applier:
         """Raises VaultError, UnresolvedError, StateError."""
         failpoint("configure.before-change")
         answer: Response | None = None
+        added: Fields = {}
         for number, request in enumerate(change.requests):
             body = self._resolver.resolve(request.body)
             if not number:
-                self._remember_beforehand(change)
+                added = self._remember_beforehand(change)
+            if added and request is change.requests[-1]:
+                body = {**body, **added}
             try:
                 answer = self._send(request, body)
             except VaultError as error:
@@ -253,10 +271,22 @@ class _Applier:
         self._note(change.identity, self._look(change))
         return Outcome(change, Result.DONE, change.reason)
 
-    def _remember_beforehand(self, change: Change) -> None:
-        if change.before is not None:
-            self._earlier[change.identity] = self._state.record_of(change.identity)
-            self._state.claim(change.identity, change.before)
+    def _remember_beforehand(self, change: Change) -> Fields:
+        """What is added to the last request. Raises VaultError, UnresolvedError, StateError."""
+        if change.before is None:
+            return {}
+        before = change.before
+        added: Fields = {}
+        earlier = self._state.record_of(change.identity)
+        if change.trace is not None:
+            show, digest = self._session.show, self._state.digest
+            if earlier and traces.left(change.trace, earlier, show, digest).removal != change.requests[:-1]:
+                raise UnresolvedError("what an earlier run has left is no longer as the plan found it")
+            mark = f"{_MARK}-{secrets.token_hex(8)}"
+            before, added = traces.begun(change.trace, before, mark, show, digest)
+        self._earlier[change.identity] = earlier
+        self._state.claim(change.identity, before)
+        return added
 
     def _send(self, request: Request, body: Any) -> Response:
         """One request; told what the server warns of. Raises VaultError."""

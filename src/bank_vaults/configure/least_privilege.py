@@ -9,7 +9,7 @@ from bank_vaults.configure.assembly import insides, listed
 from bank_vaults.configure.config import Configuration
 from bank_vaults.configure.memory import Memory
 from bank_vaults.configure.model import ABSENT, Change, Context, Digest, Shown, Wanted, WriteOnly
-from bank_vaults.configure.sections import auth, kv
+from bank_vaults.configure.sections import auth, kv, traces
 from bank_vaults.configure.sections.generated import Once
 from bank_vaults.configure.sections.groups import GroupName, IdentityGroup
 from bank_vaults.configure.sections.members import group_path
@@ -52,6 +52,8 @@ def policy(wanted: Iterable[Wanted], configuration: Configuration, state_path: s
             grant(change.look, "read")
         for path in _elsewhere(item):
             grant(path, "create", "read", "update")
+        for path, capability in _of_lost(item):
+            grant(path, capability)
         if isinstance(item, GroupName):
             grant("identity/group-alias", "create", "update")
             grant("identity/group-alias/id/*", "delete")
@@ -115,6 +117,13 @@ def _elsewhere(item: Wanted) -> Iterator[str]:
             yield group_path(item.identity.name)  # where a member of it is one that only the server has
         case Once() if item.save_to:
             yield item.save_to
+
+
+def _of_lost(item: Wanted) -> Iterator[tuple[str, str]]:
+    """What it takes to replace a key whose answer was lost."""
+    if isinstance(item, Once) and item.trace is not None:
+        yield from ((path, "read") for path in traces.reads(item.trace))
+        yield from ((path, "delete") for path in traces.removes(item.trace))
 
 
 def _of_state(path: str, configuration: Configuration) -> Iterator[str]:

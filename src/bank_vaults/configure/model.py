@@ -90,6 +90,18 @@ class Pending(NamedTuple):
         return f"Pending({self.saving.path})"  # the data may be a private key
 
 
+class Trace(NamedTuple):
+    """How what a pki engine generates is known again where the answer is lost: ``sections.traces``."""
+
+    mount: str
+    makes_issuer: bool
+    """Whether there is an issuer with the key then."""
+    mark: str = ""
+    """The name of the key in earlier tries; empty before the first one."""
+    tries: int = 0
+    """How many there were. Each is remembered differently, so that of several runs only one has the next."""
+
+
 class Shown(NamedTuple):
     """What the server answers when it is asked for an object."""
 
@@ -134,7 +146,7 @@ class Record(NamedTuple):
     wanted: str
     """Of what was last written."""
     shown: str = ""
-    """Of what the server showed right after that; empty where it was not looked at."""
+    """Of what the server showed right after that, with a Trace right before; empty where nobody looked."""
     done: tuple[str, ...] = ()
     """Names of things that happen once, such as ``rotated``."""
 
@@ -158,6 +170,8 @@ class Change(NamedTuple):
     before: Record | None = None
     """What to remember durably before the first request is sent, so that a kill on the way is noticed. If the
     server refuses the first request for certain, the earlier record is put back."""
+    trace: Trace | None = None
+    """What ``before`` and the last request are completed with, so that a later run knows what came of it."""
     saving: Saving | None = None
     """The ``data`` of the last answer is saved there: ``sections.generated`` has the steps. With no requests,
     it is the Pending of the object that is saved, from an earlier run."""
@@ -205,8 +219,8 @@ class Wanted(Protocol):
         """Paths that show the object, to be read beforehand, in parallel, each once for all objects."""
 
     def plan(self, shown: Callable[[str], Shown], record: Record | None, context: Context) -> Change:
-        """Compare what is wanted with what the paths of ``reads`` show. Pure. Raises UnreadableError where
-        that cannot be understood.
+        """Compare what is wanted with what the paths of ``reads`` show; others are asked for where that is
+        seldom needed. Pure. Raises UnreadableError where that cannot be understood.
         """
 
 

@@ -21,12 +21,14 @@ from bank_vaults.configure.model import (
     Request,
     Saving,
     Stage,
+    Trace,
     WriteOnly,
 )
 from bank_vaults.configure.places import FilePlace
 from bank_vaults.configure.plan import Plan, make, paths
 from bank_vaults.configure.reading import Reader
 from bank_vaults.configure.sections.item import Item
+from bank_vaults.configure.sections.traces import after
 from bank_vaults.configure.standing import TOKEN
 from bank_vaults.configure.state import Exchange, State, StateError
 from bank_vaults.vault.client import Response
@@ -395,6 +397,59 @@ def test_of_two_runs_at_once_one_generates_and_the_other_one_looks_again(bench: 
     (outcome,) = apply(generation(), bench.server.session(), late, Tries(1))
     assert (outcome.result, outcome.transient) == (Result.FAILED, True)
     assert bench.server.writes.count(("PUT", "pki/root/generate/exported")) == 1
+
+
+def traced(trace: Trace, *removal: Request) -> Plan:
+    """Generation of which a later run can tell what came of it."""
+    (made,) = generation().changes
+    return Plan((made._replace(trace=trace, requests=(*removal, *made.requests)),))
+
+
+def lost(bench: Bench) -> Trace:
+    """A try whose answer never comes; what the next run knows of it."""
+    path = "pki/root/generate/exported"
+    bench.server.faults["PUT", path] = TransientError("PUT", path, outcome_unknown=True)
+    assert bench.run(traced(Trace("pki", makes_issuer=True)))["ca"].result is Result.FAILED
+    del bench.server.faults["PUT", path]
+    bench.server.requests.clear()
+    bench.server.answers[path] = {"data": KEY}
+    record = bench.state().record_of(identity("ca"))
+    assert record is not None
+    return after(Trace("pki", makes_issuer=True), record)
+
+
+def test_k6_a_key_is_generated_under_the_name_that_is_remembered_before(bench: Bench) -> None:
+    trace = lost(bench)
+    assert trace.mark.startswith("bank-vaults-")
+    assert bench.run(traced(trace))["ca"].result is Result.DONE
+    assert bench.server.objects["pki/root/generate/exported"] == {"common_name": "x", "key_name": trace.mark}
+    assert bench.state().record_of(identity("ca")) == Record("w", done=("generated",))
+
+
+def test_k6_nothing_is_removed_that_is_no_longer_as_the_plan_found_it(bench: Bench) -> None:
+    trace = lost(bench)
+    key = Request("DELETE", "pki/key/k")
+    outcome = bench.run(traced(trace, key))["ca"]
+    assert (outcome.result, bench.server.writes) == (Result.FAILED, [])
+    assert outcome.sentence == "what an earlier run has left is no longer as the plan found it"
+    # The request that was lost was only late.
+    bench.server.objects["pki/keys?list=true"] = {"keys": ["k"], "key_info": {"k": {"key_name": trace.mark}}}
+    assert bench.run(traced(trace))["ca"].sentence == outcome.sentence
+    assert bench.server.writes == []
+    assert bench.run(traced(trace, key))["ca"].result is Result.DONE
+    assert [path for _, path in bench.server.writes[:2]] == ["pki/key/k", "pki/root/generate/exported"]
+
+
+def test_k6_of_two_runs_at_once_one_replaces_and_the_other_one_looks_again(bench: Bench) -> None:
+    trace = lost(bench)
+    late = bench.state()
+    path = "pki/root/generate/exported"
+    bench.server.faults["PUT", path] = TransientError("PUT", path, outcome_unknown=True)
+    assert bench.run(traced(trace))["ca"].result is Result.FAILED
+    (outcome,) = apply(traced(trace), bench.server.session(), late, Tries(1))
+    assert (outcome.result, outcome.transient) == (Result.FAILED, True)
+    assert "another run has just begun with it" in outcome.sentence
+    assert bench.server.writes == [("PUT", path)]
 
 
 @pytest.mark.parametrize("ended", [True, False])

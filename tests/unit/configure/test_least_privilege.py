@@ -50,6 +50,19 @@ secrets:
     assert found["other/metadata/ca"] == ["read"]
 
 
+def test_k25_a_key_whose_answer_was_lost_may_be_replaced_and_only_where_one_is_saved() -> None:
+    text = "secrets: [{type: pki, configuration: {root/generate: [{name: exported, save_to: kv/data/ca}]}}]"
+    found = rules(text)
+    for name in ("issuers", "keys", "certs", "roles", "cel/roles"):
+        assert found[f"pki/{name}"] == ["read", "list"]
+    assert found["pki/roles/*"] == ["read"]
+    assert found["pki/issuer/*"] == found["pki/key/*"] == ["delete"]
+    deletable = [
+        each for each in rules(text.replace(", save_to: kv/data/ca", "")).values() if "delete" in each
+    ]
+    assert deletable == []
+
+
 def test_k25_names_are_allowed_in_small_letters_too_where_they_are_the_same() -> None:
     found = rules("""
 auth:

@@ -11,9 +11,14 @@ private key, so the order is this:
 5. the Pending is forgotten, the object is remembered as generated.
 
 A run that ends between 3 and 5 is completed by the next one. A run that ends between 2 and 3, after the
-server has generated and before its answer came, leaves nothing to save, and later runs say so. An answer that
-cannot be remembered, for the disk is full by now, is saved all the same. Of several runs that begin at once
-with the same state only one generates; runs with states of their own do not know of each other.
+server has generated and before its answer came, leaves nothing to save. The next one then
+
+- saves what the server shows, where that is all that there was in the answer;
+- replaces a key of a pki engine that nobody has, if it is certain that nothing depends on it (``traces``);
+- says otherwise what has to be done.
+
+An answer that cannot be remembered, for the disk is full by now, is saved all the same. Of several runs that
+begin at once with the same state only one generates; runs with states of their own do not know of each other.
 """
 
 from __future__ import annotations
@@ -35,10 +40,12 @@ from bank_vaults.configure.model import (
     Saving,
     Shown,
     Stage,
+    Trace,
     Wanted,
 )
-from bank_vaults.configure.sections import steps
+from bank_vaults.configure.sections import steps, traces
 from bank_vaults.configure.sections.kv import TYPES, Engine, engine_of
+from bank_vaults.configure.sections.traces import Left
 from bank_vaults.configure.server import MOUNTS
 
 GENERATING: Final = "generating"
@@ -46,6 +53,13 @@ GENERATED: Final = "generated"
 
 _TELLING: Final = 64
 """Characters of a text that two objects do not have in common by chance."""
+
+_ONCE: Final = "it is there, and is made only once"
+_NOT_THERE: Final = "it is not there"
+_REPLACED: Final = (
+    "an earlier run has generated it and never got the answer, so nobody has what was in that; "
+    "nothing was issued with it, and it is replaced"
+)
 
 _NOT_YET: Final = ("no default issuer", "haven't been configured", "have not been configured")
 """How servers say, with status 400, that something is not there."""
@@ -104,6 +118,10 @@ class Once(NamedTuple):
     note: str = ""
     """Something to be told with its creation."""
     secret: frozenset[str] = frozenset()
+    trace: Trace | None = None
+    """How what is generated for ``save_to`` is known again, where it can be."""
+    shows_all: bool = False
+    """Whether the server shows at ``path`` what it answers when it generates."""
 
     @property
     def reads(self) -> tuple[str, ...]:
@@ -115,74 +133,100 @@ class Once(NamedTuple):
     def plan(self, shown: Callable[[str], Shown], record: Record | None, context: Context) -> Change:
         """See Wanted."""
         pending = context.pending.get(self.identity)
-        saving, fault = self._saving(shown) if self.save_to else (None, "")
         if pending is not None:
+            saving, fault = saving_to(self.save_to, self.engines, shown) if self.save_to else (None, "")
             return _delivery(self, saving, fault, pending, shown, self._after(context))
         there, problem = self.existence.judge(shown)
         if there is None and not _is_mounted(self.path, shown):
             there = False
+        if record is not None and GENERATING in record.done and self.save_to:
+            return self._resumed(record, there, shown, context)
         if record is not None and there is not False:
-            return self._remembered(record, problem, shown, context)
+            why = "it was made once; the server does not show it" if problem else _ONCE
+            return steps.change(self, Action.KEEP, why)._replace(record=record)
         if there:
-            return steps.change(self, Action.KEEP, "it is there, and is made only once")
+            return steps.change(self, Action.KEEP, _ONCE)
         if there is None and self.hesitant:
             return steps.change(
                 self,
                 Action.REFUSED,
                 f"it is made only once, and the server does not show whether it is there ({problem})",
             )
+        reason = _NOT_THERE if there is False else f"nothing is remembered of it ({problem})"
+        return self._making(reason, shown, context, self.trace)
+
+    def _making(
+        self,
+        reason: str,
+        shown: Callable[[str], Shown],
+        context: Context,
+        trace: Trace | None,
+        removal: tuple[Request, ...] = (),
+    ) -> Change:
+        """It is made, after what an earlier try has left is removed."""
+        saving, fault = saving_to(self.save_to, self.engines, shown) if self.save_to else (None, "")
         if fault or (saving is not None and (fault := _occupied(saving, shown))):
             return steps.change(self, Action.REFUSED, f"save_to: {fault}")
         now = context.digest(self.fields)
-        reason = "it is not there" if there is False else f"nothing is remembered of it ({problem})"
-        return steps.change(self, Action.CREATE, reason + (f"; {self.note}" if self.note else ""))._replace(
+        action = Action.UPDATE if removal else Action.CREATE
+        return steps.change(self, action, reason + (f"; {self.note}" if self.note else ""))._replace(
             differences=tuple(
                 Difference(name, None, value, name in self.secret) for name, value in self.fields.items()
             ),
-            requests=(Request("PUT", self.path, self.fields),),
+            requests=(*removal, Request("PUT", self.path, self.fields)),
             before=None if saving is None else Record(now, done=(GENERATING,)),
             record=self._after(context),
             saving=saving,
+            trace=trace,
         )
 
-    def _remembered(
-        self, record: Record, problem: str, shown: Callable[[str], Shown], context: Context
+    def _resumed(
+        self, record: Record, there: bool | None, shown: Callable[[str], Shown], context: Context
     ) -> Change:
-        if GENERATING in record.done and self.save_to:
-            if self._is_saved(shown):
-                why = f"what was generated is saved at {self.save_to}"
-                return steps.change(self, Action.KEEP, why)._replace(record=self._after(context))
+        """An earlier run was about to generate it, and has not got an answer."""
+        if there is not False and self._is_saved(shown):
+            why = f"what was generated is saved at {self.save_to}"
+            return steps.change(self, Action.KEEP, why)._replace(record=self._after(context))
+        if there and self.shows_all:
+            why = f"what an earlier run has generated is shown, and still to be saved to {self.save_to}"
+            change = self._making(why, shown, context, None)
+            if change.action is Action.REFUSED:
+                return change
+            asking = (Request("GET", self.path),)
+            return change._replace(action=Action.UPDATE, requests=asking, differences=(), before=None)
+        trace, left = self.trace, Left()
+        if trace is not None:
+            trace = traces.after(trace, record)
+            left = traces.left(trace, record, shown, context.digest)
+        if there is False and (trace is None or left.fault):
+            return self._making(_NOT_THERE, shown, context, self.trace)
+        if trace is None or left.fault:
+            kept = f" (and it is not replaced: {left.fault})" if left.fault else ""
             return steps.change(
                 self,
                 Action.REFUSED,
                 "it was generated in a run that ended before the answer had come, so there is nothing to "
-                f"save to {self.save_to}: delete it on the server to have another one, or give no save_to",
+                f"save to {self.save_to}{kept}: delete it on the server, if nothing depends on it, to have "
+                "another one, or give no save_to",
             )._replace(record=record)
-        why = (
-            "it was made once; the server does not show it"
-            if problem
-            else "it is there, and is made only once"
-        )
-        return steps.change(self, Action.KEEP, why)._replace(record=record)
+        return self._making(_REPLACED if left.removal else _NOT_THERE, shown, context, trace, left.removal)
 
     def _is_saved(self, shown: Callable[[str], Shown]) -> bool:
         """Whether what is at ``save_to`` came with what the server has, for a run that could not remember it:
-        a long text is in both, such as the certificate.
+        a long text is in both, such as the certificate, or the server lists the key.
         """
         saved = shown(self.save_to).fields or {}
         inner = saved.get("data")
         values = inner if isinstance(inner, Mapping) else saved
+        there = [item for path in self.existence.paths for item in (shown(path).fields or {}).items()]
         return any(
-            isinstance(value, str)
+            values.get("key_id") in value
+            if name == "keys" and isinstance(value, list)
+            else isinstance(value, str)
             and len(value) >= _TELLING
             and str(values.get(name)).strip() == value.strip()
-            for path in self.existence.paths
-            for name, value in (shown(path).fields or {}).items()
+            for name, value in there
         )
-
-    def _saving(self, shown: Callable[[str], Shown]) -> tuple[Saving | None, str]:
-        """Where the answer goes, or why it cannot go there."""
-        return saving_to(self.save_to, self.engines, shown)
 
     def _after(self, context: Context) -> Record:
         return Record(context.digest(self.fields), done=(GENERATED,))

@@ -23,6 +23,7 @@ from bank_vaults.configure.model import (
     Request,
     Shown,
     Stage,
+    Trace,
     Wanted,
 )
 from bank_vaults.configure.secrecy import secret_names
@@ -34,6 +35,7 @@ from bank_vaults.configure.sections.plugins import plugin_identity
 from bank_vaults.configure.sections.purge import MountPurge
 from bank_vaults.configure.sections.refused import Refused, unfit
 from bank_vaults.configure.sections.rotation import Rotated, rotation_of
+from bank_vaults.configure.sections.traces import trace_of
 from bank_vaults.configure.sections.transit import TransitKey
 from bank_vaults.configure.server import AUTH, MOUNTS, Server, accessors
 
@@ -287,6 +289,18 @@ class _Engine(NamedTuple):
             save_to,
             self.engines,
             secret=item.secret,
+            trace=self._trace(item) if save_to else None,
+            shows_all=self._shows_all(item.path),
+        )
+
+    def _trace(self, item: Item) -> Trace | None:
+        return trace_of(self.engine.path, item.path, item.fields) if self.engine.type == "pki" else None
+
+    def _shows_all(self, path: str) -> bool:
+        """Whether reading a path tells all that the answer to generating there did."""
+        mount = self.engine.path
+        return (self.engine.type == "ssh" and path == f"{mount}/config/ca") or (
+            self.engine.type == "transit" and path.startswith(f"{mount}/keys/")
         )
 
     def _existence(self, path: str) -> Existence:
