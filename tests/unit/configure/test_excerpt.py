@@ -142,6 +142,7 @@ def test_what_cannot_be_told_from_a_part_is_left_to_reading_the_whole(
         '{policies: [{"name": "a"}]}',
         "policies:\n- name: a\n<<: {audit: []}\n",
         "policies:\n- name: a\n<<: {}\n",
+        "policies:\n- name: a\n!!merge <<: {}\n",
         "startupSecrets: []\n",
     ],
 )
