@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 from base64 import b64decode, b64encode
 from typing import Any, Final, NamedTuple
 
@@ -19,6 +20,10 @@ from bank_vaults.configure.report import as_json
 from bank_vaults.keystores import atomic
 
 _VERSION: Final = 2
+
+_MARK: Final = b'"bank-vaults-plan"'
+_TELLING: Final = 64
+"""Bytes of a file that tell whether it is a plan."""
 
 
 class PlanFileError(Exception):
@@ -33,7 +38,7 @@ class Target(NamedTuple):
 
 
 def save(path: str, plan: Plan, target: Target) -> None:
-    """Write a plan. Raises PlanFileError."""
+    """Write a plan, in place of an earlier one too, and never of anything else. Raises PlanFileError."""
     key = Memory.empty()
     content = {
         "bank-vaults-plan": _VERSION,
@@ -44,9 +49,33 @@ def save(path: str, plan: Plan, target: Target) -> None:
     }
     text = json.dumps(content, indent=2, default=str) + "\n"
     try:
-        atomic.replace(os.path.realpath(path), text.encode())
+        place = os.path.realpath(path)
+        _spare_what_is_no_plan(path, place)
+        atomic.replace(place, text.encode())
     except OSError as error:
         raise PlanFileError(f"the plan cannot be written to {path}: {error.strerror or error}") from None
+
+
+def _spare_what_is_no_plan(path: str, place: str) -> None:
+    """Replacing would make a file of a device, and lose a document whose name was given by mistake. An empty
+    file may have been made for the plan. Raises PlanFileError, OSError.
+    """
+    try:
+        found = os.stat(place)
+    except FileNotFoundError:
+        return
+    if not stat.S_ISREG(found.st_mode):
+        raise PlanFileError(f"the plan cannot be written to {path}: this is no plain file")
+    with open(place, "rb") as file:
+        if found.st_size and not _is_plan(file.read(_TELLING)):
+            raise PlanFileError(
+                f"the plan is not written to {path}: what is there now is no plan; name another"
+            )
+
+
+def _is_plan(beginning: bytes) -> bool:
+    """Of this or another version."""
+    return beginning.lstrip(b"{ \r\n\t").startswith(_MARK)
 
 
 class SavedPlan:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -185,6 +186,33 @@ def test_a_saved_plan_is_of_one_server_and_of_what_a_deletion_takes_along(tmp_pa
         )
         with pytest.raises(MovedError, match="make a new plan"):
             saved.check(Plan(changes), TARGET)
+
+
+@pytest.mark.parametrize("text", ["policies: []\n", "{}", '{"a": "bank-vaults-plan"}'])
+def test_a_file_that_is_no_plan_is_not_replaced_by_one(tmp_path: Path, text: str) -> None:
+    document = tmp_path / "vault.yml"
+    document.write_text(text)
+    with pytest.raises(planfile.PlanFileError, match="is no plan; name another"):
+        planfile.save(str(document), PLAN, TARGET)
+    assert document.read_text() == text
+
+
+def test_an_empty_file_and_an_earlier_plan_are_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "plan"
+    path.touch()
+    planfile.save(str(path), PLAN, TARGET)
+    path.write_text(json.dumps(json.loads(path.read_text())))
+    planfile.save(str(path), PLAN, Target("another", ""))
+    with pytest.raises(MovedError):
+        planfile.SavedPlan(str(path)).check(PLAN, TARGET)
+
+
+def test_a_device_or_pipe_is_not_replaced_by_a_plan(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(planfile.PlanFileError, match="no plain file"):
+        planfile.save(str(pipe), PLAN, TARGET)
+    assert pipe.is_fifo()
 
 
 @pytest.mark.parametrize(
