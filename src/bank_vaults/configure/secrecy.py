@@ -16,6 +16,9 @@ _OPEN: Final = re.compile(
     r"(?:.*_)?(?:public_key|identity_token_key|bind_secret_id|(?:jwks|discovery|issuer|ocsp|base|metadata)_ur[il])|url"
 )
 
+_ASSIGNED: Final = re.compile(r"(?:^|(?<=[?&;,\s\"'-]))([A-Za-z][\w-]{0,64})=[^\s&]")
+"""A name with its value inside of a text: in the query of a URL, an argument, a variable, a connection."""
+
 
 def secret_names(fields: Mapping[str, Any]) -> frozenset[str]:
     """The fields whose values are to be hidden: rather one too many than one too few.
@@ -30,9 +33,14 @@ def _hides(name: str, value: Any) -> bool:
         return _named(name) or any(_hides(inner, each) for inner, each in value.items())
     if isinstance(value, (list, tuple)):
         return _named(name) or any(_hides("", each) for each in value)
-    if isinstance(value, str) and ("PRIVATE KEY" in value or re.search(r"://[^/@\s]*:[^/@\s]*@", value)):
+    return not isinstance(value, bool) and (_named(name) or (isinstance(value, str) and _tells(value)))
+
+
+def _tells(text: str) -> bool:
+    """Whether there is something secret in a text, whatever it is called."""
+    if "PRIVATE KEY" in text or re.search(r"://[^/@\s]*:[^/@\s]*@", text):
         return True
-    return _named(name)
+    return "=" in text and any(_named(found[1].replace("-", "_")) for found in _ASSIGNED.finditer(text))
 
 
 def _named(name: str) -> bool:

@@ -109,7 +109,29 @@ def test_values_under_such_names_are_shown(name: str) -> None:
         [{"secret": "x"}],
         "-----BEGIN RSA PRIVATE KEY-----",
         "postgresql://user:password@host/db",
+        "otpauth://totp/Example:me?issuer=Example&secret=Y64VEVMBTSXC",
+        "host=db.example user=root password=x",
+        ["--ca-cert=/tls/ca.crt", "--db-password=x"],
+        ["HOME=/", "API_TOKEN=x"],
     ],
 )
 def test_values_with_a_secret_inside_are_hidden(value: object) -> None:
     assert secret_names({"harmless": value, "other": 1}) == {"harmless"}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "https://idp.example/authorize?client_id=x",
+        "(&(objectClass=person)(uid={{.Username}}))",
+        ["--ca-cert=/tls/ca.crt"],
+        'path "secret/*" {\n  min_wrapping_ttl = "1s"\n}',
+        "a token = b, password=",
+    ],
+)
+def test_values_without_a_secret_inside_are_shown(value: object) -> None:
+    assert secret_names({"harmless": value}) == frozenset()
+
+
+def test_nothing_is_secret_that_is_true_or_false() -> None:
+    assert secret_names({"generate_signing_key": True, "disable_local_ca_jwt": False}) == frozenset()
