@@ -25,7 +25,7 @@ def execute(line: Run, environ: Mapping[str, str]) -> int:
         _log.warning(remark.message, extra={"fields": remark.fields})
     module = import_module(f"bank_vaults.cli.{line.command.replace(' ', '.')}")
     gc.freeze()  # nor is there garbage in what was imported, however often one looks
-    gc.set_threshold(5_000)  # what a document is read into stays: to look at it 700 by 700 takes twice as long
+    gc.set_threshold(5_000)  # what a document is read into stays: 700 by 700 takes twice as long
     gc.enable()  # see main
     if COMMANDS[line.command].words is Words.SHELL:
         return int(module.run(settings, _one_shell(line.words)))
