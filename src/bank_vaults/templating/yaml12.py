@@ -113,16 +113,41 @@ def explained(error: Exception, source: str) -> YamlError:
     """What PyYAML says of ``source``, as our error."""
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
         mark = error.problem_mark
-        sentence = error.problem or "this is no YAML"
-        if sentence.startswith("but "):
-            sentence = f"{error.context}, {sentence}"
-        return YamlError(sentence, mark.line + 1, mark.column + 1)
+        return YamlError(_sentence(error, mark, source), mark.line + 1, mark.column + 1)
     position = getattr(error, "position", getattr(error, "start", 0))
     reason = str(getattr(error, "reason", error))
     if isinstance(error, UnicodeEncodeError):
         reason = "a byte is not UTF-8"
     before = source[:position]
     return YamlError(reason, before.count("\n") + 1, position - before.rfind("\n"))
+
+
+def _sentence(error: yaml.MarkedYAMLError, mark: yaml.Mark, source: str) -> str:
+    """What is wrong, what may help, and where the part begins in which it is: the place of the error may be
+    the end of the text.
+    """
+    problem, context = error.problem or "this is no YAML", error.context or ""
+    begin = error.context_mark
+    if problem == "found character that cannot start any token":
+        character = source[mark.index : mark.index + 1]
+        return "a tab cannot indent: use spaces" if character == "\t" else _needs_quotes(character)
+    if context.endswith(" an alias"):
+        return f"{problem}: {_needs_quotes('*')}"
+    if problem.startswith("mapping values are not allowed"):
+        return f"{problem}: a text with ': ' in it needs quotes, or the indent is wrong"
+    if problem.startswith("but "):
+        return f"{context}, {problem}"
+    if begin is None or begin.line == mark.line:
+        return problem
+    what = context.removeprefix("while parsing ").removeprefix("while scanning ")
+    return f"{problem}; {what} begins at line {begin.line + 1}, column {begin.column + 1}"
+
+
+def _needs_quotes(character: str) -> str:
+    return f"a text that begins with {character!r} needs quotes"
+
+
+_UNDEFINED: Final = f"found undefined alias: {_needs_quotes('*')}"
 
 
 class _Anchored(NamedTuple):
@@ -174,9 +199,7 @@ class _Reader:
     def _alias(self, event: Any, depth: int) -> Located:
         anchored = self._anchors.get(event.anchor)
         if anchored is None:
-            raise _at(
-                event, "a value holds itself" if event.anchor in self._anchors else "found undefined alias"
-            )
+            raise _at(event, "a value holds itself" if event.anchor in self._anchors else _UNDEFINED)
         self._count(event, anchored.values, depth + anchored.height)
         return anchored.found._replace(line=event.start_mark.line + 1, column=event.start_mark.column + 1)
 

@@ -92,6 +92,9 @@ def test_a_quoted_merge_name_is_a_name() -> None:
     assert yaml12.load("{'<<': 1}") == {"<<": 1}
 
 
+COLON = "a text with ': ' in it needs quotes, or the indent is wrong"
+
+
 @pytest.mark.parametrize(
     ("document", "line", "column", "sentence"),
     [
@@ -107,11 +110,33 @@ def test_a_quoted_merge_name_is_a_name() -> None:
         ("a: !!binary '*'", 1, 4, "this is no base64"),
         ("{<<: 1}", 1, 6, "<< takes a map or a list of maps"),
         ("{<<: [1]}", 1, 7, "<< takes a map or a list of maps"),
-        ("a:\n - b: [c", 3, 1, "did not find expected ',' or ']'"),
+        (
+            "a:\n - b: [c",
+            3,
+            1,
+            "did not find expected ',' or ']'; a flow sequence begins at line 2, column 7",
+        ),
+        ('a: "b\nc: 1\n', 3, 1, "found unexpected end of stream; a quoted scalar begins at line 1, column 4"),
+        ("a: 'it's'", 1, 8, "did not find expected key"),
+        ("a:\n\t- b", 2, 1, "a tab cannot indent: use spaces"),
+        ("é: b\x85c: @d", 2, 4, "a text that begins with '@' needs quotes"),
+        ("a: %d", 1, 4, "a text that begins with '%' needs quotes"),
+        (
+            "a: *",
+            1,
+            5,
+            "did not find expected alphabetic or numeric character: a text that begins with '*' needs quotes",
+        ),
+        (
+            "a: b: c",
+            1,
+            5,
+            f"mapping values are not allowed in this context: {COLON}",
+        ),
         ("a: 1\n---\nb: 2", 2, 1, "a second document begins: there has to be one"),
         ("a: b\nc: \x01", 2, 4, "control characters are not allowed"),
         ("a: b\nc: \udcff", 2, 4, "a byte is not UTF-8"),
-        ("a: *b", 1, 4, "found undefined alias"),
+        ("a: *b", 1, 4, "found undefined alias: a text that begins with '*' needs quotes"),
     ],
 )
 def test_an_error_has_line_column_and_sentence(document: str, line: int, column: int, sentence: str) -> None:
