@@ -340,6 +340,9 @@ def test_the_state_may_be_in_a_kv_engine_of_the_server(place: Place, version: st
     third = place.once("--state=kv:state/configure")
     assert third.code == 0
     assert "cannot be used" in third.log
+    place.call("POST", "sys/mounts/fresh", {"type": "kv", "options": {"version": version}})
+    fresh = place.once("--state=kv:fresh/configure")
+    assert (fresh.code, "cannot be used" in fresh.log) == (0, False), fresh.log
     nowhere = place.once("--state=kv:nowhere/configure")
     assert nowhere.code == 0
     assert "kv:nowhere/configure: this token may use no kv engine there" in nowhere.log

@@ -21,6 +21,7 @@ from bank_vaults.configure.model import (
     WriteOnly,
 )
 from bank_vaults.configure.sections import secrets, within
+from bank_vaults.configure.sections.plugins import plugin_identity
 from bank_vaults.configure.sections.within import Inside
 from bank_vaults.configure.server import Server, UnreadableError
 from tests.support.configuring import configuration_of, digest
@@ -245,6 +246,11 @@ def test_a_connection_needs_no_other_one_whatever_its_members_are_called() -> No
     engine_alone = {Identity("secrets", "mount", "e")}
     assert plan(first, {}).needs == plan(other, {}).needs == engine_alone
     assert plan(role, {}).needs == {*engine_alone, Identity("secrets", "item", "e/config/b")}
+
+
+def test_a_connection_needs_its_plugin() -> None:
+    (connection,) = items("{config: [{name: a, plugin_name: my-database}]}", kind="database")
+    assert plugin_identity("database", "my-database") in plan(connection, {}).needs
 
 
 def test_what_only_the_configuration_of_a_transit_key_takes_is_written_there_right_after() -> None:
