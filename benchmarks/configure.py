@@ -227,7 +227,7 @@ def main() -> None:
             with bench(options.storage) as one:
                 took(f"{what}, bare requests one by one", "", one.one_by_one(document))
         for contender in in_turns:
-            for count in (5, 1000):
+            for count in (5, 1000, 10_000):
                 for way, rename in (("written", False), ("renamed", True)):
                     with bench(options.storage) as one:
                         seconds = one.visible(contender, count, rename=rename)
