@@ -299,7 +299,7 @@ class _Applier:
                 passing = _UPGRADING + (_NO_ROUTE if request.path.startswith(self._fresh) else ())
                 if not any(words in said for words in passing for said in error.messages):
                     raise
-                if time.monotonic() > deadline:
+                if time.monotonic() > deadline or self._tries.stopped():
                     raise
             time.sleep(0.05)
         warnings = answer.data.get("warnings")

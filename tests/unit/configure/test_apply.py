@@ -273,6 +273,14 @@ def test_a_kv_engine_on_its_way_to_version_2_is_waited_for(bench: Bench) -> None
     assert bench.run(Plan((change("a", put("p", a=1)),)))["a"].result is Result.DONE
 
 
+def test_k16_whoever_asks_for_the_end_does_not_wait_for_what_is_on_its_way(bench: Bench) -> None:
+    words = "Upgrading from non-versioned to versioned data. This backend will be unavailable"
+    bench.server.faults["PUT", "p"] = FatalError("PUT", "p", 400, (words,))
+    bench.stopped = lambda: bool(bench.server.writes)
+    assert bench.run(Plan((change("a", put("p", a=1)),)))["a"].result is Result.FAILED
+    assert bench.server.writes == [("PUT", "p")]
+
+
 def mount(path: str) -> Change:
     request = Request("POST", f"sys/{path}", {"type": "kv"})
     return Change(Identity("s", "mount", path), Action.CREATE, "because", PLACE, requests=(request,))
