@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import trustme
+import yaml
 
+from tests.support.configured import Place
 from tests.support.discovery import Provider
 
 _PLUGIN: Final = b"#!/bin/sh\nexit 0\n"
@@ -265,3 +267,41 @@ startupSecrets:
   - {type: kv, path: old/cluster, data: {secretKeyRef: [{name: account, key: ID}]}}
 """
 """Every kind of a kv secret."""
+
+_READER: Final = """
+path "secret/{{identity.entity.aliases.__accessor__people.name}}" { capabilities = ["read"] }
+"""
+
+
+def carried(place: Place, kind: str) -> set[str]:
+    """The plugins of a kind that the server has."""
+    plugins = (place.shown("sys/plugins/catalog") or {})["detailed"]
+    return {plugin["name"] for plugin in plugins if plugin["type"] == kind}
+
+
+def everything(place: Place, provider: Provider, wallet: dict[str, str]) -> dict[str, Any]:
+    """What the server cannot have is left out. Start-up secrets of Kubernetes have tests of their own."""
+    auth = carried(place, "auth") | {"token"}
+    engines = carried(place, "secret")
+    paths = {"secret", "pki"}  # of both lists
+    given = [*yaml.safe_load(ENGINES)["secrets"]]
+    given += [
+        each for each in yaml.safe_load(KV_ENGINES)["secrets"] if each.get("path", each["type"]) not in paths
+    ]
+    secrets = yaml.safe_load(KV_SECRETS)["startupSecrets"]
+    return {
+        "purgeUnmanagedConfig": {"enabled": True, "within": True},
+        "audit": [{"type": "file", "description": "All.", "options": {"file_path": "/dev/null"}}],
+        "plugins": [
+            {"plugin_name": "wallet", "type": kind, **wallet} for kind in ("auth", "database", "secret")
+        ],
+        "auth": [each for each in methods(provider) if each["type"] in auth],
+        "groups": [
+            {"name": "Outer", "type": "external", "policies": ["Reader"], "metadata": {"a": "b"}},
+            {"name": "inner", "type": "internal", "policies": ["reader"]},
+        ],
+        "group-aliases": [{"name": "people", "mountpath": "people", "group": "Outer"}],
+        "policies": [{"name": "Reader", "rules": _READER}, {"name": "empty", "rules": ""}],
+        "secrets": [each for each in given if each["type"] in engines],
+        "startupSecrets": [each for each in secrets if "secretKeyRef" not in each["data"]],
+    }

@@ -29,6 +29,16 @@ _SECTIONS: Final = (audit, plugins, auth, groups, policies, secrets)
 """All that are derived from document and server alone, in the order of the original."""
 
 
+_OF_THE_SERVER: Final = frozenset({"audit", "plugins"})
+"""Sections that all namespaces have in common. Some servers delete in them from within any namespace."""
+
+
+def in_namespace(configuration: Configuration) -> Configuration:
+    """The same in a namespace other than the root one: from there only what is in there is purged."""
+    purge = configuration.purge
+    return configuration._replace(purge=purge._replace(exclude=purge.exclude | _OF_THE_SERVER))
+
+
 def server_of(reader: Reader, environment: Mapping[str, str]) -> Server:
     """What has to be known of a server. Raises UnreadableError, VaultError."""
     reader.read(FACTS)

@@ -16,7 +16,7 @@ from bank_vaults.configure.plan import Plan
 from bank_vaults.configure.purging import Brakes
 from bank_vaults.configure.reading import Reader
 from bank_vaults.configure.sections.startup_secrets import SecretSource
-from bank_vaults.configure.server import UnreadableError
+from bank_vaults.configure.server import UnreadableError, namespace_of
 from bank_vaults.configure.session import Session
 from bank_vaults.configure.standing import standing
 from bank_vaults.configure.state import Place, State, StateError
@@ -119,7 +119,7 @@ class Passes:
     @property
     def namespace(self) -> str:
         """In which all paths are; empty for the root namespace."""
-        return self._client.namespace
+        return namespace_of(self._client.namespace)
 
     def server_state(self) -> ServerState:
         """Whether the server is unsealed. Raises VaultError."""
@@ -132,9 +132,11 @@ class Passes:
         ``purge``: deletions are planned where the documents ask for them; never with ``only``.
         """
         begun = time.monotonic()
+        if self.namespace:
+            configuration = assembly.in_namespace(configuration)
         with self._tokens() as token:
             self._session = Session(self._client, token)
-            state = State(self._place, self.server_state().cluster_id)
+            state = State(self._place, self.server_state().cluster_id, self.namespace)
             reader = Reader(self._session, self._options.parallelism)
             server = assembly.server_of(reader, self._options.environment)
             wanted = assembly.wanted(configuration, server, self._options.secrets(), state.memory)

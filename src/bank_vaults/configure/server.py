@@ -48,6 +48,14 @@ class Server(NamedTuple):
     """Of this program, for defaults such as the address of Kubernetes."""
 
 
+def namespace_of(text: str) -> str:
+    """A namespace as all its spellings have it: ``one`` of ``/one/``; empty for the root namespace, which
+    servers also know as ``root``.
+    """
+    name = text.strip("/")
+    return "" if name == "root" else name
+
+
 def facts(shown: Callable[[str], Shown], environment: Mapping[str, str]) -> Server:
     """From the answers to ``FACTS``. Raises UnreadableError."""
     entries = listing(shown, AUTH)

@@ -48,16 +48,21 @@ class Place(Protocol):
 
 
 class Loaded(NamedTuple):
-    """What a place has: a memory, and of which cluster it is (empty where that is not known)."""
+    """What a place has: a memory, of which cluster it is (empty where that is not known), and of which of its
+    namespaces (empty for the root namespace).
+    """
 
     memory: Memory
     cluster: str
+    namespace: str
 
 
-def encode(memory: Memory, cluster: str) -> bytes:
+def encode(memory: Memory, cluster: str, namespace: str = "") -> bytes:
     """A line about the value, and the memory."""
-    head = json.dumps({"bank-vaults-state": _VERSION, "cluster": cluster}).encode()
-    return head + b"\n" + memory.encode()
+    about: dict[str, object] = {"bank-vaults-state": _VERSION, "cluster": cluster}
+    if namespace:
+        about["namespace"] = namespace
+    return json.dumps(about).encode() + b"\n" + memory.encode()
 
 
 def decode(value: bytes) -> Loaded:
@@ -66,23 +71,26 @@ def decode(value: bytes) -> Loaded:
     try:
         about = json.loads(head)
         version, cluster = about["bank-vaults-state"], str(about["cluster"])
+        namespace = str(about.get("namespace", ""))
     except (ValueError, TypeError, KeyError):
         raise MalformedMemoryError("not a state of this program") from None
     if version != _VERSION:
         raise MalformedMemoryError(f"version {version!r} is not known")
-    return Loaded(Memory.decode(body), cluster)
+    return Loaded(Memory.decode(body), cluster, namespace)
 
 
 class State:
     """The memory of a run. Safe under threads."""
 
-    def __init__(self, place: Place, cluster: str) -> None:
+    def __init__(self, place: Place, cluster: str, namespace: str = "") -> None:
         """Read what is there. ``cluster`` is that of the server, empty where it does not tell.
 
-        A memory of another cluster is put aside like a damaged one. Raises StateError.
+        A memory of another cluster is put aside like a damaged one; one of another namespace is still needed,
+        and in the wrong place. Raises StateError.
         """
         self._place = place
         self._cluster = cluster
+        self._namespace = namespace
         self._lock = threading.RLock()
         self._noted: dict[Identity, Record | None] = {}
         self._pending: dict[Identity, Pending | None] = {}
@@ -111,7 +119,15 @@ class State:
         return Memory.empty()
 
     def _is_ours(self, loaded: Loaded) -> bool:
-        return not self._cluster or loaded.cluster in ("", self._cluster)
+        """Raises StateError where it is of another namespace of the same cluster."""
+        if self._cluster and loaded.cluster not in ("", self._cluster):
+            return False
+        if loaded.namespace != self._namespace:
+            raise StateError(
+                f"the state is that of {_named(loaded.namespace)}, and this run is for "
+                f"{_named(self._namespace)}: give each a place of its own with --state"
+            )
+        return True
 
     def note(self, identity: Identity, record: Record | None) -> None:
         """Remember a record, or forget the object; durable after the next flush."""
@@ -193,7 +209,7 @@ class State:
             current = current.with_pending(identity, pending)
         if current.key == self.memory.key:
             self.memory = current
-        return encode(current, self._cluster)
+        return encode(current, self._cluster, self._namespace)
 
     def _current(self, value: bytes | None) -> Memory:
         if value is not None:
@@ -204,3 +220,7 @@ class State:
             if loaded is not None and self._is_ours(loaded):
                 return loaded.memory
         return self.memory
+
+
+def _named(namespace: str) -> str:
+    return f"the namespace {namespace!r}" if namespace else "the root namespace"

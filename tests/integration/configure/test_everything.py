@@ -7,17 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from tests.support.binaries import ServerKind
 from tests.support.configured import Place, takes_audit
 from tests.support.discovery import Provider
-from tests.support.every_type import ENGINES, KV_ENGINES, KV_SECRETS, methods, wallet
+from tests.support.every_type import everything, wallet
 from tests.support.faultproxy import FaultProxy
 from tests.support.program import run
 from tests.support.servers import Server
-
-READER = 'path "secret/{{identity.entity.aliases.__accessor__people.name}}" { capabilities = ["read"] }'
 
 
 @pytest.fixture
@@ -32,39 +29,6 @@ def place(server_kind: ServerKind, tmp_path: Path) -> Iterator[Place]:
 def provider() -> Iterator[Provider]:
     with Provider() as running:
         yield running
-
-
-def carried(place: Place, kind: str) -> set[str]:
-    plugins = (place.shown("sys/plugins/catalog") or {})["detailed"]
-    return {plugin["name"] for plugin in plugins if plugin["type"] == kind}
-
-
-def everything(place: Place, provider: Provider, wallet: dict[str, str]) -> dict[str, Any]:
-    """What the server cannot have is left out. Start-up secrets of Kubernetes have tests of their own."""
-    auth = carried(place, "auth") | {"token"}
-    engines = carried(place, "secret")
-    paths = {"secret", "pki"}  # of both lists
-    given = [*yaml.safe_load(ENGINES)["secrets"]]
-    given += [
-        each for each in yaml.safe_load(KV_ENGINES)["secrets"] if each.get("path", each["type"]) not in paths
-    ]
-    secrets = yaml.safe_load(KV_SECRETS)["startupSecrets"]
-    return {
-        "purgeUnmanagedConfig": {"enabled": True, "within": True},
-        "audit": [{"type": "file", "description": "All.", "options": {"file_path": "/dev/null"}}],
-        "plugins": [
-            {"plugin_name": "wallet", "type": kind, **wallet} for kind in ("auth", "database", "secret")
-        ],
-        "auth": [each for each in methods(provider) if each["type"] in auth],
-        "groups": [
-            {"name": "Outer", "type": "external", "policies": ["Reader"], "metadata": {"a": "b"}},
-            {"name": "inner", "type": "internal", "policies": ["reader"]},
-        ],
-        "group-aliases": [{"name": "people", "mountpath": "people", "group": "Outer"}],
-        "policies": [{"name": "Reader", "rules": READER}, {"name": "empty", "rules": ""}],
-        "secrets": [each for each in given if each["type"] in engines],
-        "startupSecrets": [each for each in secrets if "secretKeyRef" not in each["data"]],
-    }
 
 
 def test_everything_is_written_once(place: Place, provider: Provider, tmp_path: Path) -> None:

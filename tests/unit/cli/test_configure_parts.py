@@ -16,10 +16,10 @@ from bank_vaults.vault.client import VaultClient
 from bank_vaults.vault.config import ClientConfig
 
 
-def written(address: str = "http://127.0.0.1:8200", **flags: str) -> None:
+def written(address: str = "http://127.0.0.1:8200", *, namespace: str = "", **flags: str) -> None:
     """Write a state where these flags have it."""
     given = {name.replace("_", "-"): (text,) for name, text in flags.items()}
-    config = ClientConfig(address)
+    config = ClientConfig(address, namespace=namespace)
     with VaultClient(config) as client:
         make = parts.place(resolve("configure", given, {}).settings, config, Kubernetes({}))
         place = make(lambda: Session(client, None))
@@ -52,6 +52,16 @@ def test_in_the_state_directory_and_never_on_a_token_where_keys_are_no_files(
     assert len(found) == 2, "one for each server"
     for name in found:
         assert name.startswith("vault-configure-state-")
+
+
+@pytest.mark.parametrize("mode", ["file", "hsm"])
+def test_each_namespace_has_one_of_its_own(directory: Path, tmp_path: Path, mode: str) -> None:
+    flags = {"mode": mode, "file_path": str(tmp_path)}
+    for namespace in ("", "root", "/", "one", "/one/", "one/inner"):
+        written(namespace=namespace, **flags)
+    found = [each.name for each in (tmp_path if mode == "file" else directory).glob("vault-configure-state*")]
+    assert len(found) == 3
+    assert ("vault-configure-state" in found) is (mode == "file")
 
 
 def test_where_it_is_told(directory: Path, tmp_path: Path) -> None:

@@ -19,8 +19,8 @@ RECORD = Record("wanted", "shown", ("rotated",))
 PENDING = Pending(Saving("secret/data/ca", True), {"private_key": "----"})
 
 
-def state_of(directory: Path, cluster: str = "") -> State:
-    return State(FilePlace(str(directory / "state")), cluster)
+def state_of(directory: Path, cluster: str = "", namespace: str = "") -> State:
+    return State(FilePlace(str(directory / "state")), cluster, namespace)
 
 
 def test_what_was_noted_is_there_in_the_next_run(tmp_path: Path) -> None:
@@ -204,3 +204,33 @@ def test_a_claim_that_cannot_be_kept_is_forgotten(tmp_path: Path, monkeypatch: p
             state.claim(ONE, RECORD)
     state.flush()
     assert not state_of(tmp_path).memory.records
+
+
+@pytest.mark.parametrize("ours", ["", "two"])
+def test_the_state_of_another_namespace_is_neither_used_nor_put_aside(tmp_path: Path, ours: str) -> None:
+    first = state_of(tmp_path, "cluster", "one")
+    first.note(ONE, RECORD)
+    first.insist()
+    for cluster in ("cluster", ""):
+        with pytest.raises(StateError, match=r"that of the namespace 'one'.*--state"):
+            state_of(tmp_path, cluster, ours)
+    assert dict(state_of(tmp_path, "cluster", "one").memory.records) == {ONE: RECORD}
+
+
+def test_a_namespace_of_another_cluster_is_put_aside_with_it(tmp_path: Path) -> None:
+    first = state_of(tmp_path, "cluster", "one")
+    first.note(ONE, RECORD)
+    first.insist()
+    assert not state_of(tmp_path, "another", "two").memory.records
+    assert (tmp_path / "state.unusable").exists()
+
+
+def test_another_namespace_that_was_faster_is_not_written_over(tmp_path: Path) -> None:
+    late = state_of(tmp_path, "cluster", "two")
+    late.note(ONE, RECORD)
+    first = state_of(tmp_path, "cluster", "one")
+    first.note(TWO, RECORD)
+    first.insist()
+    with pytest.raises(StateError, match="give each a place of its own"):
+        late.insist()
+    assert dict(state_of(tmp_path, "cluster", "one").memory.records) == {TWO: RECORD}

@@ -18,6 +18,7 @@ from bank_vaults.configure.model import WriteOnly
 from bank_vaults.configure.passes import Options, Passes
 from bank_vaults.configure.places import FilePlace, KvPlace
 from bank_vaults.configure.purging import Brakes, parse_limits
+from bank_vaults.configure.server import namespace_of
 from bank_vaults.configure.session import Session
 from bank_vaults.configure.state import Place
 from bank_vaults.domain.directories import state_directory
@@ -101,12 +102,20 @@ def place(
 
 
 def _default_path(settings: Settings, config: ClientConfig) -> str:
-    """Beside the keys where those are files; else the state directory, one file for each server."""
+    """Beside the keys where those are files; else the state directory, one file for each server. Either way
+    each namespace has one of its own.
+    """
+    namespace = namespace_of(config.namespace)
     if settings.text("mode") == "file" and not settings.text("auth"):
-        return os.path.join(settings.text("file-path"), _STATE)
+        return os.path.join(settings.text("file-path"), _STATE + (namespace and f"-{_short(namespace)}"))
     directory = state_directory(os.environ, superuser=os.geteuid() == 0)
-    server = hashlib.sha256(f"{config.address}\n{config.namespace}".encode()).hexdigest()[:16]
+    server = _short(f"{config.address}\n{namespace}")
     return os.path.join(directory, f"{_STATE}-{server}")
+
+
+def _short(text: str) -> str:
+    """For the name of a file."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def loaded(files: Library) -> bool:
