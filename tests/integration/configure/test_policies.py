@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bank_vaults.configure import hcl
 from bank_vaults.configure.config import Configuration, Policy, Purge
-from bank_vaults.configure.model import Action, Identity, Place
+from bank_vaults.configure.model import Action, Identity, Place, Shown
 from bank_vaults.configure.sections import policies
 from bank_vaults.configure.sections.mount import Mount
 from bank_vaults.configure.server import FACTS, Server, facts
@@ -53,3 +53,13 @@ def test_k4_policies_nobody_has_are_deleted_and_those_in_capital_letters_are_not
     assert [change.identity.name for change in doomed] == ["gone"]
     applier.apply(applier.plan((), doomed))
     assert policies.unmanaged(configuration, applier.shown) == ()
+
+
+def test_a_policy_that_the_server_needs_is_kept_by_it_and_that_is_no_failure(applier: Applier) -> None:
+    (doomed,) = policies.unmanaged(
+        Configuration(purge=Purge(enabled=True)), lambda path: Shown({"keys": ["response-wrapping"]})
+    )
+    (request,) = doomed.requests
+    answer = applier.call(request.method, request.path)
+    assert answer.status == 400
+    assert request.forgives in str(answer.body)

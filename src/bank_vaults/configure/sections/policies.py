@@ -29,7 +29,10 @@ from bank_vaults.configure.server import AUTH, Server, accessors, keys
 LIST: Final = "sys/policies/acl?list=true"
 
 BUILT_IN: Final = frozenset({"root", "default", "default-ceiling"})
-"""Policies that belong to the server. No server says which these are."""
+"""Policies that belong to the server. No server says which these are, but those that it needs it keeps."""
+
+_KEPT: Final = "cannot delete"
+"""What servers say of others that belong to them."""
 
 
 class AclPolicy(NamedTuple):
@@ -120,7 +123,7 @@ def unmanaged(configuration: Configuration, shown: Callable[[str], Shown]) -> tu
         return ()
     managed = BUILT_IN | {policy.name.lower() for policy in configuration.policies}
     return tuple(
-        steps.deletion(Identity("policies", "policy", name), f"sys/policies/acl/{name}")
+        steps.deletion(Identity("policies", "policy", name), f"sys/policies/acl/{name}", forgives=_KEPT)
         for name in keys(shown, LIST)
         if name.lower() not in managed
     )
