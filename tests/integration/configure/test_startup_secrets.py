@@ -170,6 +170,19 @@ startupSecrets:
     assert applier.call("GET", "plain/a").body["data"] == {"a": "b"}
 
 
+def test_a_mount_that_is_there_says_its_version_where_the_document_does_not(applier: Applier) -> None:
+    assert applier.call("POST", "sys/mounts/team", {"type": "kv", "options": {"version": "2"}}).status == 204
+    configuration = configuration_of("""
+secrets: [{path: team, type: kv, description: Of the team.}]
+startupSecrets: [{type: kv, path: team/data/a, data: {data: {a: b}}}]
+""")
+    server = facts({path: applier.shown(path) for path in FACTS}.__getitem__, {})
+    applier.apply_twice(
+        (*secrets.wanted(configuration, server), *startup_secrets.wanted(configuration, no_source))
+    )
+    assert applier.call("GET", "team/data/a").body["data"]["data"] == {"a": "b"}
+
+
 def bundle(ca: trustme.CA, *, more: str = "") -> tuple[str, str]:
     """A document with the key and the certificate, and what is to be sent of them."""
     key, certificate = (pem.bytes().decode() for pem in (ca.private_key_pem, ca.cert_pem))

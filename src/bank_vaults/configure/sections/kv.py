@@ -22,6 +22,8 @@ class Engine(NamedTuple):
     max_versions: int | None = None
     wanted: bool = False
     """Whether a document has it, so that it is there when secrets are written."""
+    assumed: bool = False
+    """Whether the version is that of a new mount, because the document does not say one."""
 
     def metadata(self, path: str) -> str | None:
         """Where the metadata of a secret are, if ``path`` is one of version 2."""
@@ -37,8 +39,8 @@ def engines(configuration: Configuration) -> tuple[Engine, ...]:
 def engine_of(path: str, wanted: tuple[Engine, ...], listed: Fields | None) -> Engine | None:
     """The engine under whose path this one is: the longest, first asked of the documents.
 
-    ``listed`` are the entries of ``sys/mounts``, None where the server does not show them. Raises
-    UnreadableError.
+    ``listed`` are the entries of ``sys/mounts``, None where the server does not show them. Where the document
+    does not say the version, that of a mount that is there counts. Raises UnreadableError.
     """
     found = [engine for engine in wanted if path.startswith(engine.path + "/")]
     if listed:
@@ -48,13 +50,18 @@ def engine_of(path: str, wanted: tuple[Engine, ...], listed: Fields | None) -> E
             if mount not in known and path.startswith(mount + "/") and isinstance(entry, Mapping):
                 options = inner(entry, "options", MOUNTS)
                 found.append(Engine(mount, str(entry.get("type", "")), version_of(options)))
-    return max(found, key=lambda engine: len(engine.path), default=None)
+    chosen = max(found, key=lambda engine: len(engine.path), default=None)
+    if chosen is None or not chosen.assumed or listed is None:
+        return chosen
+    there = inner(listed, f"{chosen.path}/", MOUNTS)
+    return chosen._replace(version=version_of(inner(there, "options", MOUNTS)), assumed=False)
 
 
 def _of_document(engine: Secrets) -> Engine:
     options = engine.tune.options if engine.tune else {}
     version = 2 if engine.type == "kv-v2" else version_of(options)
-    return Engine(engine.path, engine.type, version, engine.max_versions, wanted=True)
+    assumed = engine.type == "kv" and "version" not in options
+    return Engine(engine.path, engine.type, version, engine.max_versions, wanted=True, assumed=assumed)
 
 
 def version_of(options: Mapping[str, Any]) -> int:

@@ -69,7 +69,7 @@ def _wanted(secret: StartupSecret, known: tuple[Engine, ...], source: SecretSour
     if secret.type == "pki":
         bundle = "\n".join(part.strip("\n") for part in data.values())
         return PkiBundle(identity, secret.place, secret.path, bundle, needs, secret.create_only)
-    return KvSecret(
+    made = KvSecret(
         identity,
         secret.place,
         secret.path,
@@ -80,6 +80,9 @@ def _wanted(secret: StartupSecret, known: tuple[Engine, ...], source: SecretSour
         secret.max_versions,
         secret.create_only,
     )
+    if engine is not None and not engine.assumed and (fault := made.fault(engine)):
+        return Refused(identity, secret.place, fault, Stage.STARTUP_SECRETS)
+    return made
 
 
 def _data(secret: StartupSecret, source: SecretSource) -> tuple[Mapping[str, Any], str]:
@@ -123,20 +126,23 @@ class KvSecret(NamedTuple):
     @property
     def reads(self) -> tuple[str, ...]:
         """See Wanted."""
-        paths = (self.path, MOUNTS) if self.engine is None else (self.path,)
+        known = self.engine is not None and not self.engine.assumed
+        paths = (self.path,) if known else (self.path, MOUNTS)
         return (*paths, self._metadata) if self._looks_at_metadata(self.engine) else paths
 
     def plan(self, shown: Callable[[str], Shown], record: Record | None, context: Context) -> Change:
         """See Wanted."""
         engine = self._engine(shown)
-        fault = self._fault(engine)
+        if engine is None and shown(MOUNTS).there:
+            fault = f"no secrets engine is at {self.path}, neither in a document nor on the server"
+        else:
+            fault = self.fault(engine)
         if fault:
             return steps.change(self, Action.REFUSED, fault)
         versioned = engine is None or engine.version == 2
         metadata = shown(self._metadata) if self._looks_at_metadata(engine) else ABSENT
-        metadata_requests = self._metadata_requests(engine, metadata)
+        requests = limiting = self._metadata_requests(engine, metadata)
         change = self._compare(shown(self.path), metadata, versioned, record, context)
-        requests = metadata_requests
         if change.action not in (Action.KEEP, Action.REFUSED):
             body: dict[str, Any] = {"data": self.data} if versioned else dict(self.data)
             if self.options:
@@ -144,7 +150,14 @@ class KvSecret(NamedTuple):
             requests = (*requests, Request("PUT", self.path, body))
         elif change.action is Action.KEEP and requests:
             change = change._replace(action=Action.UPDATE, reason="max_versions differs")
-        return change._replace(requests=requests if change.action is not Action.REFUSED else ())
+        if change.action is Action.REFUSED:
+            return change
+        if limiting:
+            limit = Difference(
+                "max_versions", (metadata.fields or {}).get("max_versions"), self._limit(engine)
+            )
+            change = change._replace(differences=(*change.differences, limit))
+        return change._replace(requests=requests)
 
     def _compare(
         self, found: Shown, metadata: Shown, versioned: bool, record: Record | None, context: Context
@@ -179,13 +192,16 @@ class KvSecret(NamedTuple):
         return steps.change(self, Action.UPDATE, "the data differ")._replace(differences=changed)
 
     def _engine(self, shown: Callable[[str], Shown]) -> Engine | None:
-        return self.engine or engine_of(self.path, (), shown(MOUNTS).fields)
+        if self.engine is not None and not self.engine.assumed:
+            return self.engine
+        wanted = () if self.engine is None else (self.engine,)
+        return engine_of(self.path, wanted, shown(MOUNTS).fields)
 
     def _limit(self, engine: Engine | None) -> int | None:
         return self.max_versions if self.max_versions is not None or engine is None else engine.max_versions
 
     def _looks_at_metadata(self, engine: Engine | None) -> bool:
-        if engine is not None and engine.version != 2:
+        if engine is not None and engine.version != 2 and not engine.assumed:
             return False
         return self._limit(engine) is not None or self.create_only or "cas" in self.options
 
@@ -194,7 +210,8 @@ class KvSecret(NamedTuple):
         derived = self.engine.metadata(self.path) if self.engine else None
         return derived or self.path.replace("/data/", "/metadata/", 1)
 
-    def _fault(self, engine: Engine | None) -> str:
+    def fault(self, engine: Engine | None) -> str:
+        """Why this engine cannot have the secret; empty where nothing speaks against it."""
         if engine is None:
             return ""
         if engine.type not in ("kv", "kv-v1", "kv-v2", "generic", "plugin"):

@@ -8,8 +8,19 @@ from typing import Any
 import pytest
 
 from bank_vaults.configure.config import SecretKey
-from bank_vaults.configure.model import ABSENT, Action, Change, Context, Record, Shown, Wanted, WriteOnly
+from bank_vaults.configure.model import (
+    ABSENT,
+    Action,
+    Change,
+    Context,
+    Difference,
+    Record,
+    Shown,
+    Wanted,
+    WriteOnly,
+)
 from bank_vaults.configure.sections import startup_secrets
+from bank_vaults.configure.sections.refused import Refused
 from bank_vaults.configure.sections.startup_secrets import SecretSourceError
 from tests.support.configuring import configuration_of, digest
 
@@ -22,7 +33,7 @@ def no_source(key: SecretKey) -> str:
 
 
 def secret(text: str, source: startup_secrets.SecretSource = no_source) -> Wanted:
-    engines = "secrets: [{path: kv, type: kv-v2}, {path: old, type: kv}]"
+    engines = "secrets: [{path: kv, type: kv-v2}, {path: old, type: kv, options: {version: 1}}]"
     document = f"{engines}\nstartupSecrets: [{{{text}}}]"
     return startup_secrets.wanted(configuration_of(document), source)[0]
 
@@ -42,6 +53,46 @@ def test_the_bodies_are_those_of_the_version_of_the_engine() -> None:
     assert plan(secret("type: kv, path: old/x, data: {data: {a: 1}}"), {}).requests[0].body == {"a": 1}
     unknown = secret("type: kv, path: elsewhere/data/x, data: {data: {a: 1}}")
     assert plan(unknown, {}).requests[0].body == {"data": {"a": 1}}
+
+
+ASSUMED = """
+secrets: [{path: some, type: kv, description: of everybody}]
+startupSecrets: [{type: kv, path: some/data/x, max_versions: 3, data: {data: {a: 1}}}]
+"""
+
+
+def test_where_the_document_says_no_version_that_of_a_mount_that_is_there_counts() -> None:
+    (wanted,) = startup_secrets.wanted(configuration_of(ASSUMED), no_source)
+    there = plan(wanted, {"sys/mounts": {"some/": {"type": "kv", "options": {"version": "2"}}}})
+    assert [(request.path, request.body) for request in there.requests] == [
+        ("some/metadata/x", {"max_versions": 3}),
+        ("some/data/x", {"data": {"a": 1}}),
+    ]
+    of_others: tuple[dict[str, Any], ...] = ({"some/": {"type": "kv", "options": None}}, {"cubbyhole/": {}})
+    for mounts in of_others:
+        refused = plan(wanted, {"sys/mounts": mounts})
+        assert refused.action is Action.REFUSED
+        assert "some is of version 1" in refused.reason
+
+
+def test_a_secret_in_no_engine_is_refused_before_anything_is_sent() -> None:
+    wanted = secret("type: kv, path: secrt/data/x, data: {data: {a: 1}}")
+    refused = plan(wanted, {"sys/mounts": {"kv/": {"type": "kv"}}})
+    assert (refused.action, refused.requests) == (Action.REFUSED, ())
+    assert refused.reason == ("no secrets engine is at secrt/data/x, neither in a document nor on the server")
+
+
+def test_what_the_document_itself_shows_to_be_wrong_is_known_without_a_server() -> None:
+    wanted = secret("type: kv, path: kv/x, data: {data: {a: 1}}")
+    assert isinstance(wanted, Refused)
+    assert "has to begin with kv/data/" in wanted.reason
+
+
+def test_a_limit_of_versions_that_differs_is_shown() -> None:
+    wanted = secret("type: kv, path: kv/data/x, max_versions: 2, data: {data: {a: 1}}")
+    change = plan(wanted, {"kv/data/x": {"data": {"a": 1}}, "kv/metadata/x": {"max_versions": 0}})
+    assert change.reason == "max_versions differs"
+    assert change.differences == (Difference("max_versions", 0, 2),)
 
 
 def test_a_plugin_may_be_a_kv_engine_and_another_type_is_none() -> None:
