@@ -13,6 +13,7 @@ import sys
 from typing import Any, Final
 
 from bank_vaults.configure.schema import ACCEPTED, DOCUMENT, Element, Field, Kind
+from bank_vaults.configure.values import DURATION
 
 _ACTION: Final = r"\$\{"
 """A text with an action of a template may become anything."""
@@ -36,7 +37,7 @@ _KINDS: Final[dict[Kind, dict[str, Any]]] = {
         "type": ["integer", "string", "null"],
         "pattern": rf"^([-+]?(0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO]?[0-7]+|[0-9]+)|)$|{_ACTION}",
     },
-    Kind.DURATION: {"type": ["string", "number", "null"]},
+    Kind.DURATION: {"type": ["string", "number", "null"], "pattern": rf"^({DURATION}|)$|{_ACTION}"},
     Kind.TEXTS: _LIST,
     Kind.WORDS: _LIST,
     Kind.TEXT_MAP: _map_of(_TEXT),

@@ -22,6 +22,8 @@ _INTEGER: Final = re.compile(
     "(?P<sign>[-+]?)(?:0[xX](?P<hex>[0-9a-fA-F]+)|0[bB](?P<bin>[01]+)|0[oO]?(?P<oct>[0-7]+)|(?P<dec>[0-9]+))"
 )
 _BASES: Final = {"hex": 16, "bin": 2, "oct": 8, "dec": 10}
+DURATION: Final = "system|[-+]?([0-9]+|([0-9]+d|([0-9]+([.][0-9]*)?|[.][0-9]+)(ns|us|µs|μs|ms|s|m|h))+)"
+"""What servers take: Go's notation, with days; digits alone are seconds, ``system`` is their default."""
 _LEADING_ZERO: Final = re.compile("[-+]?0[0-9_]+(?:[.eE].*)?")
 _UNUSABLE: Final = re.compile("[\x00-\x1f\x7f]")
 _QUOTES: Final = "put it in quotes"
@@ -144,10 +146,14 @@ def integer(found: Located, path: Path, reporter: Reporter) -> int | None:
 
 def duration(found: Located, path: Path, reporter: Reporter) -> str | None:
     """A text such as 1h; digits are seconds, and an empty text is 0, which is the server's own default."""
+    suggestion = "write for example 1h or 3600"
     if isinstance(found.value, bool):
-        unexpected(found, "a duration", path, reporter, "write for example 1h or 3600")
+        unexpected(found, "a duration", path, reporter, suggestion)
         return None
     taken = text(found, path, reporter)
+    if taken and not re.fullmatch(DURATION, taken):
+        reporter.problem(found.line, found.column, path, "the text is no duration", suggestion)
+        return None
     return taken or ("0" if taken is not None else None)
 
 

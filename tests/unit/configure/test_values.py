@@ -61,6 +61,7 @@ def _converted(convert: _Convert, written: str) -> tuple[Any, list[str], list[st
         (values.duration, "1h", "1h"),
         (values.duration, "3600", "3600"),
         (values.duration, "''", "0"),
+        *((values.duration, each, each) for each in ("1d", "1h30m", "1.5h", "-1h", "-1", "system", "500ms")),
         (values.name, "5", "5"),
         (values.name, "a/b c", "a/b c"),
         (values.name, "''", ""),
@@ -106,6 +107,10 @@ def test_numbers_of_free_maps_are_plain_ones() -> None:
         (values.integer, "'" + "1" * 5000 + "'", "a whole number is expected, not a text"),
         (values.duration, "true", "a duration is expected, not a boolean"),
         (values.duration, "[]", "a text is expected, not a list"),
+        *(
+            (values.duration, each, "the text is no duration")
+            for each in ("1 hour", "' 1h'", "1H", "1w", "1.5d", "90.5")
+        ),
         (values.name, "[]", "a text is expected, not a list"),
         (values.name, "' a'", "a name with white space at its ends is no usable one"),
         (values.name, '"a\\tb"', "a name with control characters is no usable one"),
