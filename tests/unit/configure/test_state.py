@@ -95,6 +95,15 @@ def test_the_memory_of_another_cluster_is_not_believed(tmp_path: Path) -> None:
     assert (tmp_path / "state.unusable").exists()
 
 
+def test_another_cluster_that_was_faster_is_not_believed(tmp_path: Path) -> None:
+    late, faster = state_of(tmp_path, "one"), state_of(tmp_path, "another")
+    faster.note(TWO, RECORD)
+    faster.insist()
+    late.note(ONE, RECORD)
+    late.insist()
+    assert dict(state_of(tmp_path, "one").memory.records) == {ONE: RECORD}
+
+
 def test_two_runs_at_once_lose_nothing_of_each_other(tmp_path: Path) -> None:
     begun = state_of(tmp_path)
     begun.note(Identity("", "", ""), RECORD)
