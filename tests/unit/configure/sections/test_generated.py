@@ -14,6 +14,7 @@ from bank_vaults.configure.model import (
     Identity,
     Pending,
     Record,
+    Request,
     Saving,
     Shown,
     Wanted,
@@ -22,7 +23,7 @@ from bank_vaults.configure.model import (
 from bank_vaults.configure.sections import secrets
 from bank_vaults.configure.sections.generated import deliveries, has_arrived, pending_of, saving_request
 from bank_vaults.configure.server import Server
-from tests.support.configuring import configuration_of, digest
+from tests.support.configuring import configuration_of, digest, shows
 
 VERSIONED = Pending(Saving("secret/data/ca", True), {"private_key": "k", "expiration": 5})
 PLAIN = Pending(Saving("old/ca", False), {"private_key": "k"})
@@ -99,6 +100,25 @@ def test_k6_what_a_run_saved_and_could_not_remember_is_not_taken_for_lost(versio
         paths["secret/data/ca"] = other
         assert planned().action is Action.REFUSED
         assert "there is nothing to save" in planned().reason
+
+
+def test_k6_what_the_server_shows_is_saved_instead_of_an_answer_that_was_lost() -> None:
+    text = """
+secrets:
+  - {path: secret, type: kv-v2}
+  - {type: ssh, configuration: {config: [{name: ca, save_to: secret/data/ca}]}}
+"""
+    item = secrets.wanted(configuration_of(text), Server())[-1]
+    shown: dict[str, Fields | None] = {"ssh/config/ca": {"public_key": "ssh-rsa A"}}
+    begun = Record("w", "", ("generating",))
+    change = item.plan(shows(shown), begun, CONTEXT)
+    assert (change.action, change.requests) == (Action.UPDATE, (Request("GET", "ssh/config/ca"),))
+    assert (change.saving, change.before) == (VERSIONED.saving, None)
+    shown["secret/data/ca"] = {"data": {"mine": "1"}}
+    assert item.plan(shows(shown), begun, CONTEXT).action is Action.REFUSED
+    shown.clear()
+    again = item.plan(shows(shown), begun, CONTEXT)
+    assert (again.action, again.reason) == (Action.CREATE, "it is not there")
 
 
 def test_k6_a_place_that_cannot_be_read_is_none_to_save_to() -> None:
