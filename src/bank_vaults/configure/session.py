@@ -23,6 +23,9 @@ from bank_vaults.vault.errors import (
 _OF_ONE_OBJECT: Final = 500
 """The status of an engine that fails over one object; with others the server as a whole is in trouble."""
 
+_NO_NAMESPACE: Final = "namespace not found"
+"""How servers answer whatever is asked for in a namespace that they do not have."""
+
 
 class Session:
     """Safe under threads. Every call may raise the VaultError family."""
@@ -44,9 +47,9 @@ class Session:
         except UnsupportedError as error:
             return Shown(None, _words(error))
         except NotFoundError as error:
-            # Soft-deleted versions of a kv engine are answered so, with data.
-            del error
-            return ABSENT
+            if any(_NO_NAMESPACE in said for said in error.messages):
+                return Shown(None, _words(error))
+            return ABSENT  # also a soft-deleted version of a kv engine, which comes with data
         except (SealedError, NotInitialisedError):
             raise
         except TransientError as error:

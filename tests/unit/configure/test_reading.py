@@ -30,6 +30,13 @@ def test_each_path_is_read_once() -> None:
     assert reader.shown("late") == ABSENT
 
 
+def test_in_a_namespace_that_is_not_there_nothing_is_absent() -> None:
+    server = FakeServer()
+    server.faults["GET", "sys/auth"] = NotFoundError("GET", "sys/auth", 404, ("namespace not found",))
+    shown = Reader(server.session(), 4).shown("sys/auth")
+    assert shown == Shown(None, "404: namespace not found")
+
+
 def test_many_absent_objects_of_one_parent_cost_two_requests() -> None:
     server = FakeServer()
     reader = Reader(server.session(), 4)
