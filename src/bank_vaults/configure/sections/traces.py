@@ -10,7 +10,8 @@ it is certain that it is of this try and that nothing depends on it:
   there now beside the key, its issuer and the certificate of that has to be the same: nothing was issued;
 - there is no role that issues certificates without storing them, for these are on no list.
 
-One thing leaves no trace on a server: ``root/sign-self-issued``, which takes ``sudo``.
+Some uses leave no trace on a server: ``root/sign-self-issued``, which takes ``sudo``, a second request for a
+certificate with the same key (``generate/existing``), and a role that stored nothing and is gone by now.
 
 Source: what OpenBao 2.6 and 2.7 answer. A key that an issuer has cannot be deleted, so issuers go first.
 """
