@@ -26,6 +26,11 @@ CATALOG: Final = "sys/plugins/catalog"
 FACTS: Final = (AUTH,)
 """What ``facts`` needs to be read."""
 
+_REFUSED: Final = (
+    "the server does not know the token, or it has ended, or it may do too little: "
+    "'bank-vaults configure policy' prints a policy that is enough"
+)
+
 _VERSION: Final = re.compile(r"v(\d+)\.(\d+)\.(\d+)[^+]*(?:\+(.*))?")
 
 
@@ -58,6 +63,9 @@ def namespace_of(text: str) -> str:
 
 def facts(shown: Callable[[str], Shown], environment: Mapping[str, str]) -> Server:
     """From the answers to ``FACTS``. Raises UnreadableError."""
+    problem = shown(AUTH).problem
+    if problem.startswith("403"):
+        raise UnreadableError(AUTH, f"{problem}; {_REFUSED}")
     entries = listing(shown, AUTH)
     product, version = _version(str(entries.get("token/", {}).get("running_plugin_version", "")))
     return Server(product, version, frozenset(path.rstrip("/") for path in entries), environment)

@@ -29,6 +29,11 @@ def test_product_and_version_are_those_of_a_built_in_plugin(
     assert facts(shown, {"A": "b"}) == Server(product, version, frozenset({"token", "a/b"}), {"A": "b"})  # type: ignore[arg-type]
 
 
+def test_a_token_that_may_not_read_what_everything_rests_on_is_told_what_may_be_wrong_with_it() -> None:
+    with pytest.raises(UnreadableError, match=r"403: permission denied; .* has ended, .*configure policy"):
+        facts({"sys/auth": Shown(None, "403: permission denied")}.__getitem__, {})
+
+
 @pytest.mark.parametrize("garbage", ["abc", {"a": 1}, 5])
 def test_k16_nothing_is_deleted_from_a_listing_that_is_none(garbage: object) -> None:
     with pytest.raises(UnreadableError, match="no list"):
