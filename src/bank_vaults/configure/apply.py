@@ -198,6 +198,8 @@ class _Applier:
         if self._tries.stopped():
             return Outcome(change, Result.STOPPED, "the end was asked for", transient=True)
         with self._lock:
+            if not self._failed:
+                return None
             failed = dict(self._failed)
         if missing := change.needs & failed.keys():
             passing = any(failed[identity].transient for identity in missing)
