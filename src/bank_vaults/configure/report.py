@@ -56,6 +56,8 @@ def _change(change: Change, colour: Colour) -> Iterator[str]:
     yield colour(f"{sign} {change.identity}{_inside(change)}", shade) + f": {change.reason}{_place(change)}"
     for difference in change.differences:
         yield from _difference(difference, new=change.action is Action.CREATE)
+    if change.saving is not None and change.requests:
+        yield f"    (what the server gives is saved to {change.saving.path})"
 
 
 def _inside(change: Change) -> str:
@@ -135,6 +137,7 @@ def _change_as_json(change: Change) -> dict[str, Any]:
         "differences": [_difference_as_json(difference) for difference in change.differences],
         "requests": [{"method": request.method, "path": request.path} for request in change.requests],
         "contents": change.contents,
+        "saved_to": change.saving.path if change.saving else None,
     }
 
 

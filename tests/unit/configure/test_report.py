@@ -19,6 +19,7 @@ from bank_vaults.configure.model import (
     Place,
     Reference,
     Request,
+    Saving,
     Stage,
 )
 from bank_vaults.configure.passes import MovedError, Report
@@ -82,6 +83,12 @@ def test_a_value_on_the_server_may_be_secret_where_the_wanted_one_is_not() -> No
     difference = Difference("address", "ldap://admin:s3cr3t@host", "ldap://host")
     made = Plan((change("x", Action.UPDATE, difference),))
     assert "s3cr3t" not in "\n".join(report.lines(made)) + json.dumps(report.as_json(made))
+
+
+def test_k6_a_plan_says_where_a_generated_secret_goes() -> None:
+    made = Plan((change("ca", Action.CREATE)._replace(saving=Saving("secret/data/ca", versioned=True)),))
+    assert "    (what the server gives is saved to secret/data/ca)" in report.lines(made)
+    assert report.as_json(made)["changes"][0]["saved_to"] == "secret/data/ca"
 
 
 def test_nothing_in_a_policy_hides_it_on_a_terminal() -> None:

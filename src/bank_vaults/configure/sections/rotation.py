@@ -145,6 +145,7 @@ class Rotated(NamedTuple):
         requests = tuple(Request("PUT", self.path, body) for body in bodies)
         if rotate:
             requests = (*requests, Request("PUT", self.rotation.path, {}))
+            change = change._replace(reason=f"{change.reason}; the server replaces its credentials")
         done = (*before.done, ROTATED)
         return change._replace(
             requests=requests,

@@ -52,6 +52,7 @@ def test_k8_every_engine_that_can_rotate_does_right_after_its_creation(
     change = plan(rotated(kind, option, item), None)
     assert change.action is Action.CREATE
     assert paths(change)[1:] == [path]
+    assert change.reason == "it is not there; the server replaces its credentials"
     assert change.before is not None
     assert change.record is not None
     assert set(change.record.done) - set(change.before.done) == {"rotated"}
@@ -81,7 +82,9 @@ def test_k8_new_credentials_are_written_and_rotated() -> None:
     changed = plan(rotated("aws", "config/root", AWS.replace("S,", "T,")), {"access_key": "NEW"}, record)
     assert paths(changed) == ["e/config/root", "e/config/rotate-root"]
     assert all(difference.secret for difference in changed.differences)
-    assert changed.reason == "its credentials have changed in the document"
+    assert changed.reason == (
+        "its credentials have changed in the document; the server replaces its credentials"
+    )
 
 
 def test_k8_an_object_that_is_not_shown_is_not_rotated_blindly() -> None:
