@@ -123,6 +123,17 @@ def apply(plan: Plan, session: Session, state: State, tries: Tries) -> tuple[Out
     return _Applier(plan, session, state, tries).run()
 
 
+def _tell(change: Change) -> None:
+    """What is gone is told always, what was written only to those who look closely: it may be thousands."""
+    fields: dict[str, Any] = {"object": str(change.identity), "reason": change.reason}
+    if change.action is not Action.DELETE:
+        log.debug("an object was written", extra={"fields": fields})
+        return
+    if change.contents:
+        fields["inside"] = change.contents
+    log.info("an object was deleted", extra={"fields": fields})
+
+
 class _Applier:
     def __init__(self, plan: Plan, session: Session, state: State, tries: Tries) -> None:
         self._changes = plan.changes
@@ -183,6 +194,8 @@ class _Applier:
                 "error": outcome.sentence,
             }
             log.error("an object could not be configured", extra={"fields": fields})
+        elif outcome.result is Result.DONE:
+            _tell(change)
         with self._lock:
             self._finished += 1
             finished = self._finished

@@ -235,6 +235,21 @@ def test_what_the_server_showed_right_after_is_remembered(bench: Bench) -> None:
     assert record.shown == state.digest({"password": "p"})
 
 
+def test_a_deletion_is_told_always_and_a_writing_to_those_who_look_closely(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    mount = change("old", Request("DELETE", "sys/mounts/old"), action=Action.DELETE, stage=Stage.PURGE)
+    bench.run(Plan((*bench.plan(item("new", password="s3cr3t")).changes, mount._replace(contents=3))))
+    told = [record for record in caplog.records if record.message.startswith("an object was")]
+    assert [(record.levelno, record.message) for record in told] == [
+        (logging.DEBUG, "an object was written"),
+        (logging.INFO, "an object was deleted"),
+    ]
+    assert vars(told[1])["fields"]["inside"] == 3
+    assert "s3cr3t" not in str([vars(record) for record in told])
+
+
 def test_warnings_of_the_server_are_told(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     bench.server.answers["auth/x/role/a"] = {"warnings": ["unrecognised: s3cr3t-value"]}
     bench.run(bench.plan(item("a", password="s3cr3t-value")))
