@@ -122,6 +122,9 @@ def explained(error: Exception, source: str) -> YamlError:
     return YamlError(reason, before.count("\n") + 1, position - before.rfind("\n"))
 
 
+_TAB: Final = "a tab cannot indent: use spaces"
+
+
 def _sentence(error: yaml.MarkedYAMLError, mark: yaml.Mark, source: str) -> str:
     """What is wrong, what may help, and where the part begins in which it is: the place of the error may be
     the end of the text.
@@ -130,7 +133,9 @@ def _sentence(error: yaml.MarkedYAMLError, mark: yaml.Mark, source: str) -> str:
     begin = error.context_mark
     if problem == "found character that cannot start any token":
         character = source[mark.index : mark.index + 1]
-        return "a tab cannot indent: use spaces" if character == "\t" else _needs_quotes(character)
+        return _TAB if character == "\t" else _needs_quotes(character)
+    if "a tab character" in problem:
+        return _TAB
     if context.endswith(" an alias"):
         return f"{problem}: {_needs_quotes('*')}"
     if problem.startswith("mapping values are not allowed"):

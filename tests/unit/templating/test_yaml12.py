@@ -119,6 +119,7 @@ COLON = "a text with ': ' in it needs quotes, or the indent is wrong"
         ('a: "b\nc: 1\n', 3, 1, "found unexpected end of stream; a quoted scalar begins at line 1, column 4"),
         ("a: 'it's'", 1, 8, "did not find expected key"),
         ("a:\n\t- b", 2, 1, "a tab cannot indent: use spaces"),
+        ("- a: b\n\tc: d", 2, 1, "a tab cannot indent: use spaces"),
         ("é: b\x85c: @d", 2, 4, "a text that begins with '@' needs quotes"),
         ("a: %d", 1, 4, "a text that begins with '%' needs quotes"),
         (
