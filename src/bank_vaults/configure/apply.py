@@ -72,6 +72,9 @@ _HINT: Final = (
     "'bank-vaults configure policy' prints a policy that is enough for them"
 )
 
+_DELETIONS_REFUSED: Final = "deletions are refused: 'bank-vaults plan' shows which, and why"
+_NOTHING_DELETED: Final = "nothing is deleted in a run in which something else has failed"
+
 _MARK: Final = "bank-vaults"
 """What names begin with that are given to what is generated."""
 
@@ -153,7 +156,7 @@ class _Applier:
         self._failed: dict[Identity, Outcome] = {}
         self._earlier: dict[Identity, Record | None] = {}
         self._ended = False
-        self._hinted = False
+        self._warned: set[str] = set()
         self._unwritten = 0
         self._finished = 0
         self._total = 0
@@ -187,14 +190,7 @@ class _Applier:
     def _do(self, change: Change) -> None:
         outcome = self._obstacle(change) or self._done(change)
         self._settle(outcome)
-        if outcome.result is Result.FAILED:
-            fields = {
-                "object": str(change.identity),
-                "place": str(change.place or ""),
-                "error": outcome.sentence,
-            }
-            log.error("an object could not be configured", extra={"fields": fields})
-        elif outcome.result is Result.DONE:
+        if outcome.result is Result.DONE:
             _tell(change)
         with self._lock:
             self._finished += 1
@@ -202,6 +198,15 @@ class _Applier:
         self._tries.progress(finished, self._total)
 
     def _settle(self, outcome: Outcome) -> None:
+        if outcome.result is Result.REFUSED and outcome.change.place is None:
+            self._warn_once(_DELETIONS_REFUSED)  # there may be very many, all for one reason
+        elif outcome.result in (Result.FAILED, Result.REFUSED):
+            fields = {
+                "object": str(outcome.change.identity),
+                "place": str(outcome.change.place or ""),
+                "error": outcome.sentence,
+            }
+            log.error("an object could not be configured", extra={"fields": fields})
         with self._lock:
             self._outcomes[outcome.change.identity] = outcome
             if outcome.bad:
@@ -219,8 +224,9 @@ class _Applier:
             return Outcome(change, Result.SKIPPED, f"{min(missing)} has failed", passing)
         before = [outcome for outcome in failed.values() if outcome.change.stage < Stage.PURGE]
         if change.action is Action.DELETE and before:
-            why = "nothing is deleted in a run in which something else has failed"
-            return Outcome(change, Result.SKIPPED, why, any(outcome.transient for outcome in before))
+            self._warn_once(_NOTHING_DELETED)
+            passing = any(outcome.transient for outcome in before)
+            return Outcome(change, Result.SKIPPED, _NOTHING_DELETED, passing)
         return None
 
     def _done(self, change: Change) -> Outcome:
@@ -239,14 +245,15 @@ class _Applier:
                 or (isinstance(error, DeniedError) and self._has_ended())
             )
             if isinstance(error, DeniedError) and not passing:
-                self._hint()
+                self._warn_once(_HINT)
             return Outcome(change, Result.FAILED, sentence, passing)
 
-    def _hint(self) -> None:
+    def _warn_once(self, sentence: str) -> None:
         with self._lock:
-            first, self._hinted = not self._hinted, True
+            first = sentence not in self._warned
+            self._warned.add(sentence)
         if first:
-            log.warning(_HINT)
+            log.warning(sentence)
 
     def _has_ended(self) -> bool:
         """Whether the token is no longer taken: with another one the change may be made."""

@@ -235,6 +235,21 @@ def test_what_the_server_showed_right_after_is_remembered(bench: Bench) -> None:
     assert record.shown == state.digest({"password": "p"})
 
 
+def test_what_is_refused_is_told_with_its_place_and_refused_deletions_once(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    refused = change("a", action=Action.REFUSED, reason="no secrets engine is there")
+    deletions = [change(name, action=Action.REFUSED, stage=Stage.PURGE, place=None) for name in "bc"]
+    bench.run(Plan((refused, *deletions)))
+    error, warning = caplog.records
+    assert (error.levelno, vars(error)["fields"]["error"]) == (logging.ERROR, "no secrets engine is there")
+    assert vars(error)["fields"]["place"] == str(refused.place)
+    assert (warning.levelno, warning.message) == (
+        logging.WARNING,
+        "deletions are refused: 'bank-vaults plan' shows which, and why",
+    )
+
+
 def test_a_deletion_is_told_always_and_a_writing_to_those_who_look_closely(
     bench: Bench, caplog: pytest.LogCaptureFixture
 ) -> None:
