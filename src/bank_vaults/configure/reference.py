@@ -66,7 +66,9 @@ startupSecrets:
 ## Rules
 
 A file is rendered first ([templates.md](templates.md)), then it is JSON, or else YAML 1.2. An empty file,
-`null` and nothing but comments are documents in which nothing is given.
+`null` and nothing but comments are documents in which nothing is given; such ones may also stand before and
+after the one with content (a file that ends in `---`). A second one with content is refused: it needs a file
+of its own.
 
 - **Unknown members are errors**, with file, line, column and a suggestion; so is a name that one map has
   twice. The whole file is refused then: nothing of it is applied. All problems of all files are told at

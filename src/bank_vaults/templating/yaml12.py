@@ -77,8 +77,14 @@ class Located(NamedTuple):
         return f"Located({type(self.value).__name__} at {self.line}:{self.column})"  # it may be a password
 
 
+_SECOND: Final = "a second document begins, and only one is read: give each a file of its own"
+
+
 def load(source: str, most: int = MAX_VALUES) -> Value:
-    """The value of the one document in ``source``, None where it is empty. Raises YamlError."""
+    """The value of the one document in ``source``, None where it is empty. Raises YamlError.
+
+    Others may stand before and after it that have nothing in them, as where a file ends in ``---``.
+    """
     found, faults = locate(source, most)
     if faults:
         raise faults[0]
@@ -86,7 +92,7 @@ def load(source: str, most: int = MAX_VALUES) -> Value:
 
 
 def locate(source: str, most: int = MAX_VALUES) -> tuple[Located | None, list[YamlError]]:
-    """The one document in ``source`` with the places of its values, and all that is wrong with single values.
+    """The same with the places of its values, and all that is wrong with single values.
 
     None where it is empty; ``most`` is how many values it may have. Raises YamlError where it cannot be read
     to its end.
@@ -180,13 +186,16 @@ class _Reader:
     def document(self) -> Located | None:
         """The whole stream; YAMLError of the parser goes through."""
         self._next()
-        if isinstance(self._next(), yaml.StreamEndEvent):
-            return None
-        found = self._value(self._next(), 0)
-        self._next()
-        after = self._next()
-        if not isinstance(after, yaml.StreamEndEvent):
-            raise _at(after, "a second document begins: there has to be one")
+        found: Located | None = None
+        while not isinstance(begin := self._next(), yaml.StreamEndEvent):
+            event = self._next()
+            if found is not None and found.value is not None and not _is_nothing(event):
+                raise _at(begin, _SECOND)
+            self._anchors.clear()
+            document = self._value(event, 0)
+            if found is None or found.value is None:
+                found = document
+            self._next()
         return found
 
     def _value(self, event: Any, depth: int) -> Located:
@@ -285,6 +294,16 @@ class _Reader:
         except _ScalarError as error:
             self.faults.append(_at(event, str(error)))
             return None
+
+
+def _is_nothing(event: Any) -> bool:
+    """Whether the value that begins with it is a plain ``null``, or not there."""
+    return (
+        isinstance(event, yaml.ScalarEvent)
+        and event.tag is None
+        and event.implicit[0]
+        and _resolved(event.value) is None
+    )
 
 
 def _is_merge(key: Any) -> bool:

@@ -28,6 +28,19 @@ def test_a_document_with_nothing_in_it_gives_nothing(text: str) -> None:
     assert document(text).configuration == Configuration()
 
 
+@pytest.mark.parametrize(
+    "text", ["{policies: {name: a}}", '{"policies": [{"name": "a"}]}', "policies: {name: a}"]
+)
+def test_empty_documents_may_follow_and_a_second_one_with_content_is_refused(text: str) -> None:
+    for behind in ("---", "...", "---\n# the end\n---"):
+        (policy,) = document(f"{text}\n{behind}\n").configuration.policies
+        assert policy.name == "a"
+    (problem,) = problems(f"{text}\n---\n{text}\n")
+    assert problem.startswith(
+        "2:1: a second document begins, and only one is read: give each a file of its own"
+    )
+
+
 @pytest.mark.parametrize("text", ["[]", "- a", "text", "5", "true"])
 def test_a_document_is_a_map(text: str) -> None:
     (problem,) = problems(text)

@@ -92,6 +92,7 @@ def test_a_quoted_merge_name_is_a_name() -> None:
     assert yaml12.load("{'<<': 1}") == {"<<": 1}
 
 
+SECOND = "a second document begins, and only one is read: give each a file of its own"
 COLON = "a text with ': ' in it needs quotes, or the indent is wrong"
 
 
@@ -134,7 +135,10 @@ COLON = "a text with ': ' in it needs quotes, or the indent is wrong"
             5,
             f"mapping values are not allowed in this context: {COLON}",
         ),
-        ("a: 1\n---\nb: 2", 2, 1, "a second document begins: there has to be one"),
+        ("a: 1\n---\nb: 2", 2, 1, SECOND),
+        ("a: 1\n---\n---\n# b\n--- {}", 5, 1, SECOND),
+        ("---\n---\na: 1\n...\n---\n[", 5, 1, SECOND),
+        ("a: &x 1\n--- *x", 2, 1, SECOND),
         ("a: b\nc: \x01", 2, 4, "control characters are not allowed"),
         ("a: b\nc: \udcff", 2, 4, "a byte is not UTF-8"),
         ("a: *b", 1, 4, "found undefined alias: a text that begins with '*' needs quotes"),
@@ -145,6 +149,15 @@ def test_an_error_has_line_column_and_sentence(document: str, line: int, column:
         yaml12.load(document)
     assert (found.value.line, found.value.column, found.value.sentence) == (line, column, sentence)
     assert str(found.value) == f"line {line}, column {column}: {sentence}"
+
+
+@pytest.mark.parametrize(
+    "behind", ["---", "...", "...\n---\n", "---\n# b", "---\n---\n---", "--- ~", "---\nnull\n..."]
+)
+def test_documents_with_nothing_in_them_may_stand_around_the_one(behind: str) -> None:
+    assert yaml12.load(f"a: 1\n{behind}\n") == {"a": 1}
+    assert yaml12.load(f"---\n# b\n---\na: 1\n{behind}\n") == {"a": 1}
+    assert yaml12.load(f"---\n{behind}\n") is None
 
 
 def test_places_tell_where_each_value_stands() -> None:
