@@ -170,6 +170,17 @@ def test_create_only_leaves_alone_what_is_there() -> None:
     assert (created.action, created.requests[0].body) == (Action.CREATE, {"a": "b"})
 
 
+def test_what_was_made_once_and_is_gone_is_made_again() -> None:
+    for options, gone in (
+        ("{roles: [{name: r, create_only: true}]}", "e/roles/r"),
+        ("{config: [{name: r, rotate: true}]}", "e/config/r"),
+    ):
+        (item,) = items(options)
+        made = plan(item, MOUNTED)
+        assert plan(item, {**MOUNTED, gone: {"a": "b"}}, made.record).action is Action.KEEP
+        assert plan(item, {**MOUNTED, gone: ABSENT}, made.record).action is Action.CREATE
+
+
 def test_create_only_of_what_cannot_be_read_is_by_memory() -> None:
     (item,) = items("{roles: [{name: r, create_only: true}]}")
     answers: Answers = {**MOUNTED, "e/roles/r": UNSUPPORTED}
