@@ -37,10 +37,11 @@ _STATE = "vault-configure-state"
 def library(settings: Settings, *, watched: bool = False) -> Library:
     """The files that the flags name. Raises UsageError."""
     allowed = template_policy(settings)
+    told: set[tuple[str, ...]] = set()  # a daemon renders its files over and over
 
     @contextmanager
     def sources() -> Iterator[Sources]:
-        with Sources(os.environ, allowed, register_secret) as opened:
+        with Sources(os.environ, allowed, register_secret, told) as opened:
             yield opened
 
     files, mode = settings.items("vault-config-file"), settings.text("template-mode")

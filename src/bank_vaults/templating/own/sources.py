@@ -40,8 +40,9 @@ class Sources:
     """What the functions of our own stand on. For one thread; ``close`` ends the connections.
 
     Every look outside is checked against ``policy`` and told in the log, without values: variables at DEBUG,
-    all else at INFO. What is read from files, objects and key services is handed to ``register_secret``,
-    and what is secret of the variables that are read (``own.confidential``).
+    all else at INFO, and at DEBUG where it is in ``told``, to which it is added. What is read from files,
+    objects and key services is handed to ``register_secret``, and what is secret of the variables that are
+    read (``own.confidential``).
     """
 
     def __init__(
@@ -49,11 +50,13 @@ class Sources:
         environment: Mapping[str, str],
         policy: Policy = Policy(),  # noqa: B008  immutable
         register_secret: Register = lambda _: None,
+        told: set[tuple[str, ...]] | None = None,
     ) -> None:
         self._environment = environment
         self.policy = policy
         self._register = register_secret
         self._clients: dict[str, Any] = {}
+        self._looks = set() if told is None else told
         self._told: set[str] = set()
         self._told_of_all = False
         self._read_values: dict[str, str] = {}
@@ -253,9 +256,10 @@ class Sources:
                         self._register(line.strip())
         return string
 
-    @staticmethod
-    def _tell(level: int, sentence: str, **fields: str) -> None:
-        _log.log(level, sentence, extra={"fields": fields})
+    def _tell(self, level: int, sentence: str, **fields: str) -> None:
+        look = (sentence, *fields.values())
+        _log.log(logging.DEBUG if look in self._looks else level, sentence, extra={"fields": fields})
+        self._looks.add(look)
 
 
 class _Environment(Map):

@@ -283,6 +283,18 @@ def test_the_log_tells_what_was_read_and_no_values(
     ]
 
 
+def test_what_is_rendered_again_is_told_in_detail_only(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in "ab":
+        (tmp_path / name).write_text("content")
+    told: set[tuple[str, ...]] = set()
+    with caplog.at_level(logging.DEBUG, "bank_vaults"):
+        for name in "aab":
+            render(f"${{ file `{tmp_path}/{name}` }}", Sources({}, told=told))
+    assert [record.levelname for record in caplog.records] == ["INFO", "DEBUG", "INFO"]
+
+
 def _told(template: str, caplog: pytest.LogCaptureFixture) -> list[str]:
     caplog.clear()
     with caplog.at_level(logging.DEBUG, "bank_vaults"):
