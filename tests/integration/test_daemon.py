@@ -60,7 +60,11 @@ def test_a_metrics_port_that_is_taken_ends_the_start_with_1(any_server: Server, 
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         done = run("unseal", "--metrics-address", address, server=any_server, store=tmp_path)
     assert done.code == 1, done.log
-    assert "error starting the metrics exporter" in done.log
+    assert (
+        f"error starting the metrics exporter: cannot listen on {address}: Address already in use; "
+        in done.log
+    )
+    assert "--metrics-address" in done.log
 
 
 def test_the_service_manager_hears_ready_status_and_stopping(any_server: Server, tmp_path: Path) -> None:

@@ -36,7 +36,10 @@ def served(settings: Settings, metrics: Metrics, health: Health) -> Iterator[boo
     try:
         endpoints.start()
     except OSError as error:
-        log.error(f"error starting the metrics exporter: {error}")
+        log.error(
+            f"error starting the metrics exporter: {error.strerror or error}; "
+            "--metrics-address names another address, --disable-metrics serves none"
+        )
         yield False
         return
     try:

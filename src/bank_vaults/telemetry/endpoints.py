@@ -77,7 +77,8 @@ class Endpoints:
         try:
             listener = _listen(self._host, self._port)
         except OSError as error:
-            raise OSError(error.errno, f"cannot listen on {self._address}: {error.strerror}") from error
+            reason = str(error.strerror).partition(" (while ")[0]  # Python adds the address in its own form
+            raise OSError(error.errno, f"cannot listen on {self._address}: {reason}") from error
         self._port = listener.getsockname()[1]
         self._listener = listener
         self._acceptor = threading.Thread(target=self._accept, args=[listener], name="endpoints", daemon=True)
