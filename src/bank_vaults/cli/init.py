@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from bank_vaults.cli import wiring
+from bank_vaults.cli import connecting, wiring
 from bank_vaults.domain.settings import Settings
 from bank_vaults.keystores.base import StoreError
 from bank_vaults.telemetry.health import Health
@@ -18,9 +18,9 @@ log = logging.getLogger(__name__)
 
 def run(settings: Settings) -> int:
     """Initialise, once."""
-    configs = wiring.client_configs()
+    configs = connecting.client_configs()
     try:
-        opener = wiring.store_opener(settings)
+        opener = connecting.store_opener(settings)
     except StoreError as error:
         log.error(f"error creating kv store: {error}")
         return error.exit_code

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from bank_vaults.cli import wiring
+from bank_vaults.cli import connecting
 from bank_vaults.cli.output import coloured, row, say
 from bank_vaults.domain.settings import Settings
 from bank_vaults.keystores.registry import open_store
@@ -15,7 +15,7 @@ from bank_vaults.vault.sys import Sys
 
 def run(settings: Settings) -> int:
     """Print what is seen; the exit code is that of the worst server."""
-    clients = [VaultClient(config) for config in wiring.client_configs(settings.items("server-addr"))]
+    clients = [VaultClient(config) for config in connecting.client_configs(settings.items("server-addr"))]
     try:
         status = look([Sys(client) for client in clients], lambda: open_store(settings))
     finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from bank_vaults.cli import serving, wiring
+from bank_vaults.cli import connecting, serving, wiring
 from bank_vaults.domain.exitcodes import ExitCode
 from bank_vaults.domain.settings import Settings
 from bank_vaults.keystores.base import KeyStore, StoreError
@@ -22,9 +22,9 @@ log = logging.getLogger(__name__)
 def run(settings: Settings) -> int:
     """Run until a signal, or one round with ``--once``."""
     serving.check_address(settings)
-    configs = wiring.client_configs(settings.items("server-addr"))
+    configs = connecting.client_configs(settings.items("server-addr"))
     try:
-        opener = wiring.store_opener(settings)
+        opener = connecting.store_opener(settings)
     except StoreError as error:
         log.error(f"error creating kv store: {error}")
         return error.exit_code

@@ -1,11 +1,9 @@
-"""From settings to the objects that do the work."""
+"""From settings to the servers that are initialised and unsealed."""
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Callable
-from functools import partial
 
 from bank_vaults.cli.errors import UsageError
 from bank_vaults.domain.durations import format_duration
@@ -13,7 +11,6 @@ from bank_vaults.domain.secrets import Secret
 from bank_vaults.domain.settings import Settings
 from bank_vaults.domain.snapshot import Policy
 from bank_vaults.keystores.base import KeyStore
-from bank_vaults.keystores.registry import open_store
 from bank_vaults.telemetry.metrics import Metrics
 from bank_vaults.unsealer.holder import node_name
 from bank_vaults.unsealer.init_call import InitCall
@@ -21,41 +18,12 @@ from bank_vaults.unsealer.initialise import Initialiser, InitOptions
 from bank_vaults.unsealer.loop import Server
 from bank_vaults.unsealer.raft import Raft, RaftSettings
 from bank_vaults.vault.client import VaultClient
-from bank_vaults.vault.config import ClientConfig, ConfigError, from_environment
+from bank_vaults.vault.config import ClientConfig, ConfigError
 from bank_vaults.vault.endpoints import parse_address
 from bank_vaults.vault.sys import Sys
 
-log = logging.getLogger(__name__)
-
 _SHORTEST_PERIOD = 0.05
 """Seconds; below that the loop would only load the server."""
-
-
-def client_configs(addresses: tuple[str, ...] = ()) -> list[ClientConfig]:
-    """How to reach each server; without addresses the one that the environment names.
-
-    Logs which variable won. Raises UsageError for a wrong variable.
-    """
-    configs: list[ClientConfig] = []
-    told: set[str] = set()
-    for address in addresses or (None,):
-        try:
-            config, notes = from_environment(os.environ, address=address)
-        except ConfigError as error:
-            raise UsageError(f"error connecting to vault: {error}") from None
-        configs.append(config)
-        for note in notes:
-            if note not in told:
-                told.add(note)
-                log.warning(note)
-    return configs
-
-
-def store_opener(settings: Settings) -> Callable[[], KeyStore]:
-    """Opens a fresh client of the store at each call, and once now: a wrong setting ends the start."""
-    opener = partial(open_store, settings)
-    opener()
-    return opener
 
 
 def init_options(settings: Settings, *, unseals: bool) -> InitOptions:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bank_vaults.cli import wiring
+from bank_vaults.cli import connecting, wiring
 from bank_vaults.cli.errors import UsageError
 from bank_vaults.cli.resolve import resolve
 from bank_vaults.keystores.base import KeyStore
@@ -21,7 +21,7 @@ def server(address: str, *, leader: str = "", **flags: str) -> Server:
     if leader:
         given |= {"raft": ("true",), "raft-leader-address": (leader,)}
     settings = resolve("unseal", given, {}).settings
-    configs = wiring.client_configs((address,))
+    configs = connecting.client_configs((address,))
     (found,) = wiring.servers(settings, configs, no_store, Metrics(), unseals=True)
     return found
 
@@ -91,7 +91,7 @@ def test_a_leader_that_is_no_address_is_refused_at_the_start(leader: str) -> Non
 
 def test_several_servers_are_initialised_as_one_cluster_only() -> None:
     settings = resolve("unseal", {"init": ("true",)}, {}).settings
-    configs = wiring.client_configs(("https://a:8200", "https://b:8200"))
+    configs = connecting.client_configs(("https://a:8200", "https://b:8200"))
     with pytest.raises(UsageError, match="needs --raft"):
         wiring.servers(settings, configs, no_store, Metrics(), unseals=True)
 
@@ -99,4 +99,4 @@ def test_several_servers_are_initialised_as_one_cluster_only() -> None:
 def test_a_wrong_client_variable_is_an_error_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VAULT_ADDR", "floppy://a")
     with pytest.raises(UsageError, match="error connecting to vault: VAULT_ADDR must be like"):
-        wiring.client_configs()
+        connecting.client_configs()

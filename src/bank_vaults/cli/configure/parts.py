@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from bank_vaults.cli import wiring
+from bank_vaults.cli import connecting
 from bank_vaults.cli.configure.tokens import token_source
 from bank_vaults.cli.errors import UsageError
 from bank_vaults.cli.output import complain
@@ -57,7 +57,7 @@ def passes(settings: Settings) -> Passes:
         most, share = parse_limits(settings.items("purge-limit"))
     except ValueError as error:
         raise UsageError(f"--purge-limit: {error}") from None
-    (config,) = wiring.client_configs()
+    (config,) = connecting.client_configs()
     client = VaultClient(config._replace(most_idle=max(config.most_idle, parallelism)))
     cluster = Kubernetes(os.environ)
     options = Options(
@@ -71,7 +71,7 @@ def passes(settings: Settings) -> Passes:
         environment=os.environ,
     )
     if not settings.text("auth"):
-        wiring.store_opener(settings)
+        connecting.store_opener(settings)
     return Passes(client, token_source(settings, client, lambda: open_store(settings)), options)
 
 

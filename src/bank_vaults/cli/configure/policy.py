@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from bank_vaults.cli import wiring
+from bank_vaults.cli import connecting
 from bank_vaults.cli.configure import parts
 from bank_vaults.cli.output import say
 from bank_vaults.configure import assembly
@@ -20,7 +20,7 @@ def run(settings: Settings) -> int:
     if not parts.loaded(files):
         return ExitCode.FAILURE
     configuration = files.union().configuration
-    (config,) = wiring.client_configs()
+    (config,) = connecting.client_configs()
     if namespace_of(config.namespace):
         configuration = assembly.in_namespace(configuration)
     wanted = assembly.wanted_of_no_server(configuration, os.environ)

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import closing
 
-from bank_vaults.cli import wiring
+from bank_vaults.cli import connecting
 from bank_vaults.cli.output import coloured, row, say
 from bank_vaults.domain.exitcodes import ExitCode
 from bank_vaults.domain.settings import Settings
@@ -71,7 +71,7 @@ def _layers(settings: Settings) -> Iterator[Finding]:
 
 
 def _store_and_servers(settings: Settings, *, login: bool) -> Iterator[Finding]:
-    configs = wiring.client_configs(settings.items("server-addr"))
+    configs = connecting.client_configs(settings.items("server-addr"))
     clients = [VaultClient(config) for config in configs]
     try:
         servers = [Sys(client) for client in clients]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bank_vaults.cli import wiring
+from bank_vaults.cli import connecting
 from bank_vaults.cli.output import complain
 from bank_vaults.domain.settings import Settings
 from bank_vaults.unsealer.status import look_at_server
@@ -17,7 +17,7 @@ def need_no_keys(settings: Settings) -> bool:
 
     Nobody can tell from outside whether the keys at hand are those of a server.
     """
-    for config in wiring.client_configs(settings.items("server-addr")):
+    for config in connecting.client_configs(settings.items("server-addr")):
         connection = VaultClient(config)
         try:
             seen = look_at_server(Sys(connection))
