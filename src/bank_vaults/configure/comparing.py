@@ -10,11 +10,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from decimal import Decimal
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from bank_vaults.configure.model import Difference, Fields
 from bank_vaults.domain.durations import parse_duration
+
+if TYPE_CHECKING:
+    from decimal import Decimal
 
 _DAYS: Final = re.compile(r"(?:(\d{1,9})d)?(.*)", re.DOTALL)
 _DAY: Final = 86400
@@ -142,6 +144,8 @@ def _seconds(value: Any) -> int | float | Decimal | None:
         return value
     text = str(value).strip()
     if _NUMBER.fullmatch(text):
+        from decimal import Decimal  # for few values: kept out of the start
+
         return Decimal(text)
     match = _DAYS.fullmatch(text)
     if not text or match is None:

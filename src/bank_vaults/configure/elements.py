@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any, Final
 
 from bank_vaults.configure import values
@@ -64,6 +63,8 @@ def _index(element: Element) -> dict[str, Field]:
 
 
 def _unknown(name: str, member: Located, element: Element, path: Path, reporter: Reporter) -> None:
+    from difflib import get_close_matches  # errors only: kept out of the start
+
     names = {field.name.lower(): field.name for field in element.fields}
     close = get_close_matches(name.lower(), names, n=1)
     suggestion = f"did you mean {names[close[0]]!r}?" if close else f"known are {', '.join(names.values())}"

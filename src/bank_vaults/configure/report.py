@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -69,6 +68,8 @@ def _place(change: Change) -> str:
 
 
 def _difference(difference: Difference, *, new: bool) -> Iterator[str]:
+    import difflib  # plans only: kept out of the start
+
     before, after = difference.before, _texts(difference.after)
     if isinstance(after, str) and "\n" in after.rstrip("\n"):
         before = before or ""

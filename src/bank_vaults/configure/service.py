@@ -16,7 +16,7 @@ import logging
 import time
 from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
-from typing import Any, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from bank_vaults.configure.config import Configuration
 from bank_vaults.configure.library import Library
@@ -25,11 +25,13 @@ from bank_vaults.configure.model import Identity, Wanted
 from bank_vaults.configure.passes import RUN_ERRORS, Passes, Report
 from bank_vaults.configure.plan import Plan
 from bank_vaults.configure.report import counts
-from bank_vaults.configure.watch import Watcher
 from bank_vaults.domain.durations import format_duration
 from bank_vaults.domain.exitcodes import ExitCode
 from bank_vaults.telemetry.metrics import Metrics
 from bank_vaults.vault.errors import VaultError
+
+if TYPE_CHECKING:
+    from bank_vaults.configure.watch import Watcher
 
 log = logging.getLogger(__name__)
 

@@ -8,6 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from bank_vaults.cli import serving
 from bank_vaults.cli.configure import parts
@@ -20,7 +21,6 @@ from bank_vaults.configure.plan import Plan
 from bank_vaults.configure.planfile import Target
 from bank_vaults.configure.sections.refused import Refused
 from bank_vaults.configure.service import Manner, Service
-from bank_vaults.configure.watch import Watcher
 from bank_vaults.domain.exitcodes import ExitCode
 from bank_vaults.domain.settings import Settings
 from bank_vaults.keystores.base import StoreError
@@ -30,6 +30,9 @@ from bank_vaults.telemetry.metrics import Metrics
 from bank_vaults.telemetry.sdnotify import Notifier
 from bank_vaults.unsealer.stop import Stop
 from bank_vaults.vault.errors import VaultError
+
+if TYPE_CHECKING:
+    from bank_vaults.configure.watch import Watcher
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +98,7 @@ def _apply(settings: Settings) -> int:
     stop = Stop()
     stop.catch_signals()
     files = parts.library(settings, watched=not settings.flag("once"))
-    watcher = None if settings.flag("once") else Watcher(files.files)
+    watcher = None if settings.flag("once") else _watcher(files.files)
     if not parts.loaded(files):
         return ExitCode.FAILURE
     try:
@@ -117,6 +120,12 @@ def _apply(settings: Settings) -> int:
     notifier = Notifier(os.environ)
     service = Service(files, passes, stop, metrics, manner._replace(tick=notifier.watchdog))
     return _serve(settings, service, watcher, metrics, passes.address, notifier)
+
+
+def _watcher(files: tuple[str, ...]) -> Watcher:
+    from bank_vaults.configure.watch import Watcher  # ctypes takes 2 ms, and --once has no use for it
+
+    return Watcher(files)
 
 
 def _target(passes: Passes) -> Target:
