@@ -144,6 +144,8 @@ def _sentence(error: yaml.MarkedYAMLError, mark: yaml.Mark, source: str) -> str:
         return _TAB
     if context.endswith(" an alias"):
         return f"{problem}: {_needs_quotes('*')}"
+    if problem == "did not find expected <document start>":
+        return "the document has ended before this; a second one needs a file of its own"
     if problem.startswith("mapping values are not allowed"):
         return f"{problem}: a text with ': ' in it needs quotes, or the indent is wrong"
     if problem.startswith("but "):

@@ -93,6 +93,7 @@ def test_a_quoted_merge_name_is_a_name() -> None:
 
 
 SECOND = "a second document begins, and only one is read: give each a file of its own"
+BEHIND = "the document has ended before this; a second one needs a file of its own"
 COLON = "a text with ': ' in it needs quotes, or the indent is wrong"
 
 
@@ -139,6 +140,9 @@ COLON = "a text with ': ' in it needs quotes, or the indent is wrong"
         ("a: 1\n---\n---\n# b\n--- {}", 5, 1, SECOND),
         ("---\n---\na: 1\n...\n---\n[", 5, 1, SECOND),
         ("a: &x 1\n--- *x", 2, 1, SECOND),
+        ('{"a": 1}\n{"b": 2}', 2, 1, BEHIND),
+        ("a: 1\n...\nb: 2", 3, 1, BEHIND),
+        ("{a: 1}}", 1, 7, BEHIND),
         ("a: b\nc: \x01", 2, 4, "control characters are not allowed"),
         ("a: b\nc: \udcff", 2, 4, "a byte is not UTF-8"),
         ("a: *b", 1, 4, "found undefined alias: a text that begins with '*' needs quotes"),
