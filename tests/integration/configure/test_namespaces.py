@@ -160,7 +160,7 @@ def test_everything_is_written_and_purged_in_the_namespace_and_nothing_elsewhere
 
 def test_each_namespace_is_remembered_for_itself(place: Place, tenant: Tenant) -> None:
     """What no server shows is known of the namespace in which it was written, and of no other one."""
-    sibling = Tenant(place, "two")
+    sibling = Tenant(place, "one/inner")
     user = {"username": "me", "password": "of-a-user"}
     place.write({"auth": [{"type": "userpass", "users": [user]}]})
     assert ("PUT", "auth/userpass/users/me") in tenant.done()
@@ -228,6 +228,30 @@ def test_a_purge_spares_what_a_login_of_the_namespace_stands_on(place: Place, te
     }
     assert tenant.done(*flags, environment=secret) == []
     assert tenant.tokens() == [], "each login is revoked"
+
+
+def test_a_token_of_the_namespace_above_stands_on_nothing_in_the_namespace(
+    place: Place, tenant: Tenant
+) -> None:
+    rights = 'path "one/*" { capabilities = ["create", "read", "update", "delete", "list", "sudo"] }'
+    assert place.call("PUT", "sys/policies/acl/stray", {"policy": rights}).status < 300
+    made = place.call("POST", "auth/token/create", {"policies": ["stray"]})
+    file = place.store / "token"
+    file.write_text(made.body["auth"]["client_token"])
+    tenant.add_strays()
+    before = everything_in(place)
+    place.write({"purgeUnmanagedConfig": {"enabled": True, "exclude": {"secrets": True}}})
+    flags = ("--auth=token-file", f"--auth-token-file={file}", f"--state={place.store / 'given'}")
+    deleted = {path for _, path in tenant.done(*flags)}
+    assert deleted == {
+        "sys/auth/approle",
+        "sys/auth/stray",
+        "sys/policies/acl/stray",
+        "sys/policies/acl/reader",
+        "identity/group/name/stray",
+    }
+    assert tenant.done(*flags) == []
+    assert everything_in(place) == before
 
 
 def test_a_saved_plan_is_refused_for_another_namespace(place: Place, tenant: Tenant) -> None:
