@@ -16,6 +16,7 @@ from itertools import groupby
 from typing import Any, Final, NamedTuple
 
 from bank_vaults.configure import parallel
+from bank_vaults.configure.comparing import lifted
 from bank_vaults.configure.likeness import Likeness
 from bank_vaults.configure.masking import masked
 from bank_vaults.configure.model import (
@@ -376,6 +377,7 @@ class _Applier:
             return change.record  # one more writing at worst
         if fields is None:
             return change.record
+        _tell_kept(change, fields)
         self._likeness.learn(change, fields)
         return change.record._replace(shown=self._state.digest(fields))
 
@@ -388,3 +390,19 @@ class _Applier:
                 self._unwritten = 0
         if due:
             self._state.flush()
+
+
+def _tell_kept(change: Change, shown: Fields) -> None:
+    """Of fields that were to be taken back, and are as they were."""
+    now = lifted(shown)
+    kept = [
+        each.field
+        for each in change.differences
+        if each.after is None and each.before is not None and now.get(each.field) == each.before
+    ]
+    if kept:
+        log.warning(
+            "the server has the same value in fields that are no longer in the document: "
+            "give them another one there, unless it is their default",
+            extra={"fields": {"object": str(change.identity), "names": ", ".join(kept)}},
+        )

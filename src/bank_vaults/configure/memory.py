@@ -78,8 +78,8 @@ class Memory(NamedTuple):
             if content["version"] != _VERSION:
                 raise MalformedMemoryError(f"version {content['version']!r} is not known")
             records = {
-                Identity(section, kind, name): Record(wanted, shown, tuple(done))
-                for section, kind, name, wanted, shown, done in content["records"]
+                Identity(section, kind, name): Record(wanted, shown, tuple(done), tuple(*names))
+                for section, kind, name, wanted, shown, done, *names in content["records"]
             }
             pending = {
                 Identity(section, kind, name): Pending(Saving(path, versioned), dict(data))

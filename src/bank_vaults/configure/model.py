@@ -141,7 +141,7 @@ class Difference(NamedTuple):
 
 
 class Record(NamedTuple):
-    """What is remembered of an object between runs, all of it as keyed digests (``configure.memory``)."""
+    """What is remembered of an object between runs, values as keyed digests (``configure.memory``)."""
 
     wanted: str
     """Of what was last written."""
@@ -149,6 +149,8 @@ class Record(NamedTuple):
     """Of what the server showed right after that, with a Trace right before; empty where nobody looked."""
     done: tuple[str, ...] = ()
     """Names of things that happen once, such as ``rotated``."""
+    names: tuple[str, ...] = ()
+    """Of the fields that were written, as they are: one that the document has no more is told from them."""
 
 
 class Change(NamedTuple):

@@ -272,6 +272,17 @@ def test_warnings_of_the_server_are_told(bench: Bench, caplog: pytest.LogCapture
     assert line.fields["warning"] == "unrecognised: ***"  # type: ignore[attr-defined]
 
 
+def test_k1_what_the_server_keeps_of_what_is_taken_out_of_a_document_is_told(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench.run(bench.plan(item("a", ttl="1h", claim="sub", policies=["p"])))
+    made = bench.plan(item("a", ttl="1h"))
+    bench.server._answer = lambda *_: Response(200, {"data": {"ttl": "1h", "claim": "sub"}})  # type: ignore[method-assign]
+    assert bench.run(made)["a"].result is Result.DONE
+    (line,) = [record for record in caplog.records if "no longer in the document" in record.message]
+    assert line.fields == {"object": "auth role a", "names": "claim"}  # type: ignore[attr-defined]
+
+
 def test_an_error_does_not_repeat_what_was_sent(bench: Bench) -> None:
     said = "cannot log in as root:pa55word at db"
     bench.server.faults["PUT", "auth/x/role/a"] = FatalError("PUT", "auth/x/role/a", 400, (said,))

@@ -196,6 +196,7 @@ def _item(
         stage,
         needs=frozenset({_identity(auth)} if auth.type != "token" else ()),
         secret=secret_names(given),
+        resets=(list, dict, bool, int) if stage == Stage.AUTH_ITEMS else (),
     )
 
 

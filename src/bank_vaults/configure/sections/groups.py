@@ -22,7 +22,7 @@ from bank_vaults.configure.model import (
     Wanted,
 )
 from bank_vaults.configure.sections import steps
-from bank_vaults.configure.sections.item import change_of, judge
+from bank_vaults.configure.sections.item import change_of, judge, resets
 from bank_vaults.configure.sections.members import (
     MEMBERS,
     Members,
@@ -87,6 +87,8 @@ class IdentityGroup(NamedTuple):
             return steps.change(self, Action.REFUSED, "; ".join(members.unknown))._replace(record=record)
         body = {**self.fields, **members.fields}
         verdict = judge(body if found.problem else self.fields, found, record, context)
+        if verdict.record is not None:  # members that nobody names stay
+            verdict = verdict._replace(record=verdict.record._replace(names=tuple(self.fields)))
         changed = () if found.problem else members.differences(found.fields or {}, path)
         if changed and verdict.action is not Action.CREATE:
             names = f"{', '.join(each.field for each in changed)} differ"
@@ -95,6 +97,7 @@ class IdentityGroup(NamedTuple):
         change = change_of(self, verdict._replace(differences=(*verdict.differences, *changed)))
         if verdict.action is Action.KEEP:
             return change
+        body |= resets(verdict.gone, (list, dict))
         return change._replace(requests=(Request("PUT", path, body),), look=path)
 
 

@@ -6,8 +6,9 @@ which it was written. What it does not give back, in whole or in part, is compar
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 
 from bank_vaults.configure.comparing import differences, hidden, lifted
 from bank_vaults.configure.model import (
@@ -24,6 +25,17 @@ from bank_vaults.configure.model import (
     WriteOnly,
 )
 from bank_vaults.configure.sections import steps
+
+Resets = tuple[type, ...]
+"""Of which types values are taken back by empty ones, where a server keeps what it is not sent."""
+
+_EMPTY: Final[Mapping[type, Any]] = {list: [], dict: {}, bool: False, int: 0}
+_NOT_EMPTY: Final[Mapping[str, Any]] = {"token_type": "default"}
+"""Fields of which a server takes another value for none."""
+
+_TRUE_BY_DEFAULT: Final = frozenset(
+    {"allow_gce_inference", "bind_secret_id", "renewable", "resolve_aws_unique_ids"}
+)
 
 
 class Item(NamedTuple):
@@ -44,6 +56,7 @@ class Item(NamedTuple):
     read_path: str = ""
     """Where it is read, if not at ``path``."""
     secret: frozenset[str] = frozenset()
+    resets: Resets = ()
 
     @property
     def reads(self) -> tuple[str, ...]:
@@ -54,8 +67,9 @@ class Item(NamedTuple):
         """See Wanted."""
         (path,) = self.reads
         verdict = judge(self.fields, shown(path), record, context, exact=self.exact)
+        body = {**self.fields, **resets(verdict.gone, self.resets)}
         return change_of(self, verdict, self.secret)._replace(
-            requests=() if verdict.action is Action.KEEP else (Request(self.method, self.path, self.fields),),
+            requests=() if verdict.action is Action.KEEP else (Request(self.method, self.path, body),),
             look="" if self.exact or verdict.action is Action.KEEP else path,
             record=None if self.exact else verdict.record,
         )
@@ -68,6 +82,8 @@ class Verdict(NamedTuple):
     reason: str
     differences: tuple[Difference, ...]
     record: Record | None
+    gone: Fields = MappingProxyType({})
+    """What the server shows of fields that were written once and that the document has no more."""
 
 
 def judge(
@@ -76,7 +92,7 @@ def judge(
     """Compare fields with what the server shows, with the help of what is remembered."""
     now = "" if exact else context.digest(wanted)
     known = record is not None and record.wanted == now and not exact
-    fresh = Record(now, done=record.done if record else ())
+    fresh = Record(now, done=record.done if record else (), names=() if exact else tuple(wanted))
     if found.problem:
         if known and context.write_only is not WriteOnly.ALWAYS:
             return Verdict(Action.KEEP, "as it was last written; the server does not show it", (), record)
@@ -88,8 +104,14 @@ def judge(
         return Verdict(Action.CREATE, "it is not there", added, fresh)
     fields = lifted(found.fields)
     changed = differences(wanted, fields, strict=record is not None and not known)
-    if changed and not (known and record is not None and record.shown == context.digest(found.fields)):
-        return Verdict(Action.UPDATE, f"{_names(each.field for each in changed)} differ", changed, fresh)
+    if changed and known and record is not None and record.shown == context.digest(found.fields):
+        changed = ()  # so much as the server takes of it
+    gone = _gone(wanted, fields, record)
+    if changed or gone:
+        reasons = [f"{_names(each.field for each in changed)} differ"] if changed else []
+        reasons += [f"{_names(gone)}: no longer in the document"] if gone else []
+        taken = tuple(Difference(name, value, None) for name, value in gone.items())
+        return Verdict(Action.UPDATE, "; ".join(reasons), (*changed, *taken), fresh, gone)
     unseen = hidden(wanted, fields)
     if unseen and not exact:
         if context.write_only is WriteOnly.ALWAYS:
@@ -100,6 +122,21 @@ def judge(
         if not known:
             return Verdict(Action.KEEP, "as wanted, as far as the server shows it", (), record)
     return Verdict(Action.KEEP, "as wanted", (), record if known else None if exact else fresh)
+
+
+def _gone(wanted: Fields, shown: Fields, record: Record | None) -> dict[str, Any]:
+    """Fields of the record that are not wanted any more and in which the server still has something."""
+    names = record.names if record is not None else ()
+    return {name: shown[name] for name in names if name not in wanted and shown.get(name)}
+
+
+def resets(gone: Fields, types: Resets) -> dict[str, Any]:
+    """What takes values back, as far as their types are among these and an empty value is none to fear."""
+    return {
+        name: _NOT_EMPTY.get(name, _EMPTY.get(type(value)))
+        for name, value in gone.items()
+        if name not in _TRUE_BY_DEFAULT and (type(value) in types or (types and name in _NOT_EMPTY))
+    }
 
 
 def change_of(item: steps.Described, verdict: Verdict, secret: frozenset[str] = frozenset()) -> Change:

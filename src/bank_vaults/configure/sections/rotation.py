@@ -24,7 +24,7 @@ from bank_vaults.configure.model import (
     Shown,
     WriteOnly,
 )
-from bank_vaults.configure.sections.item import Verdict, change_of, judge
+from bank_vaults.configure.sections.item import Verdict, change_of, judge, resets
 
 ROTATED: Final = "rotated"
 _CREDENTIALS: Final = "credentials "
@@ -95,7 +95,7 @@ class Rotated(NamedTuple):
         mark = _CREDENTIALS + context.digest(
             {name: self.fields.get(name) for name in self.rotation.replaced | self.rotation.belongs}
         )
-        before = Record(context.digest(rest), done=(mark,))
+        before = Record(context.digest(rest), done=(mark,), names=tuple(rest))
         if not found.there and not found.problem:
             added = tuple(Difference(name, None, value) for name, value in self.fields.items())
             verdict = Verdict(Action.CREATE, "it is not there", added, None)
@@ -126,7 +126,8 @@ class Rotated(NamedTuple):
             return self._change(Verdict(Action.UPDATE, reason, (), None), before, ())
         if self.rotation.partial:
             rotate = record is None or ROTATED not in record.done
-            return self._change(verdict, before, (rest,), rotate=rotate)
+            body = {**rest, **resets(verdict.gone, (list, dict))}
+            return self._change(verdict, before, (body,), rotate=rotate)
         reason = (
             f"{verdict.reason}; it is only written with credentials, and those of the document are rotated"
         )

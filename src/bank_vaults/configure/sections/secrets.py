@@ -29,7 +29,7 @@ from bank_vaults.configure.model import (
 from bank_vaults.configure.secrecy import secret_names
 from bank_vaults.configure.sections import kv, steps, within
 from bank_vaults.configure.sections.generated import Existence, Once
-from bank_vaults.configure.sections.item import Item, change_of, judge
+from bank_vaults.configure.sections.item import Item, change_of, judge, resets
 from bank_vaults.configure.sections.mount import NOTHING, Mount
 from bank_vaults.configure.sections.plugins import plugin_identity
 from bank_vaults.configure.sections.purge import MountPurge
@@ -64,6 +64,9 @@ _NAMED: Final = frozenset(
     }
 )
 """Options in which items have names with all types of engines that servers bring along."""
+
+_REPLACING: Final = frozenset({"pki", "ssh"})
+"""Types whose roles are replaced by what is written: what is not sent gets its default."""
 
 _CANNOT: Final = "delete them before reconfiguring"
 """What an ssh engine says when it has keys already."""
@@ -108,7 +111,8 @@ class EngineItem(NamedTuple):
         if verdict.action is Action.KEEP:
             return change
         forgives = _CANNOT if record is None else ""
-        return change._replace(requests=(Request("PUT", item.path, item.fields, forgives),), look=path)
+        body = {**item.fields, **resets(verdict.gone, item.resets)}
+        return change._replace(requests=(Request("PUT", item.path, body, forgives),), look=path)
 
     def _refused(self, reason: str, record: Record | None) -> Change:
         return steps.change(self.item, Action.REFUSED, reason)._replace(record=record)
@@ -219,7 +223,14 @@ class _Engine(NamedTuple):
             return Refused(identity, item.place, fault, stage)
         needs = self._needs(option, item.body) | content.needs
         plain = Item(
-            identity, item.place, path, content.value, stage, needs, secret=secret_names(content.value)
+            identity,
+            item.place,
+            path,
+            content.value,
+            stage,
+            needs,
+            secret=secret_names(content.value),
+            resets=() if self.engine.type in _REPLACING and option == "roles" else (list,),
         )
         if rotates:
             return self._rotated(plain, option, item.name)
