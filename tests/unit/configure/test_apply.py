@@ -503,7 +503,7 @@ def test_k6_of_two_runs_at_once_one_replaces_and_the_other_one_looks_again(bench
 
 @pytest.mark.parametrize("ended", [True, False])
 def test_what_is_denied_may_succeed_with_another_token_where_this_one_has_ended(
-    bench: Bench, ended: bool
+    bench: Bench, caplog: pytest.LogCaptureFixture, ended: bool
 ) -> None:
     for name in "ab":
         bench.server.faults["PUT", name] = DeniedError("PUT", name, 403, ("permission denied",))
@@ -514,6 +514,7 @@ def test_what_is_denied_may_succeed_with_another_token_where_this_one_has_ended(
     outcomes = bench.run(Plan((change("a", put("a")), change("b", put("b")))), parallelism=1)
     assert [outcome.transient for outcome in outcomes.values()] == [ended, ended]
     assert bench.server.requests.count(("GET", TOKEN)) == (1 if ended else 2)
+    assert ("bank-vaults configure policy" in caplog.text) is not ended
 
 
 def test_whether_a_token_has_ended_is_not_taken_from_no_answer(bench: Bench) -> None:

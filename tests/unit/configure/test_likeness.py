@@ -104,6 +104,12 @@ def test_objects_that_differ_in_anything_else_are_looked_at_each(
     assert bench.run(*POLICIES, *roles)[0] == 10
 
 
+def test_names_that_a_server_may_write_otherwise_are_none_to_go_by(bench: Bench) -> None:
+    names = [f"Team-{number}" for number in range(10)]
+    roles = [role(f"r-{name}", policies=name) for name in names]
+    assert bench.run(*map(policy, names), *roles)[0] == 10
+
+
 def test_a_number_is_not_like_a_truth_value(bench: Bench) -> None:
     assert bench.run(role("a", on=1), role("b", on=True))[0] == 2
 
