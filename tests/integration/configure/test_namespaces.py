@@ -17,8 +17,14 @@ from tests.support.program import Finished, eventually, run
 from tests.support.servers import Server
 
 SEEN = ("sys/mounts", "sys/auth", "auth/approle/role/stray", "secret/data/app", "secret/data/state")
-LISTED = ("sys/policies/acl", "identity/group/name", "identity/group-alias/id", "auth/approle/role")
-OF_THE_SERVER = ("sys/audit", "sys/plugins/catalog", "sys/namespaces?list=true")
+LISTED = (
+    "sys/namespaces",
+    "sys/policies/acl",
+    "identity/group/name",
+    "identity/group-alias/id",
+    "auth/approle/role",
+)
+OF_THE_SERVER = ("sys/audit", "sys/plugins/catalog")
 
 STRAYS: Mapping[str, Mapping[str, Any]] = {
     "sys/mounts/secret": {"type": "kv", "options": {"version": "2"}},
