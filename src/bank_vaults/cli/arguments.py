@@ -84,6 +84,8 @@ def read(arguments: Sequence[str], command: str = "") -> Run | ShowHelp | ShowVe
         return ShowHelp(_topic(words))
     if COMMANDS[command].words is Words.REFUSED:
         _check_count(command, words, most=0)
+    if COMMANDS[command].words is Words.IGNORED:
+        _check_flag_names(command, words, accepted)
     return Run(command, flags, tuple(words))
 
 
@@ -93,6 +95,13 @@ def _check_booleans(tokens: Sequence[Token]) -> None:
         bare = token.flag is not None and "=" not in token.written and not _TAKES_VALUE.get(token.flag, True)
         if bare and following.flag is None and following.written.lower() in ("true", "false"):
             raise UsageError(f"--{token.flag} takes no word: write --{token.flag}={following.written}")
+
+
+def _check_flag_names(command: str, words: Iterable[str], accepted: Collection[str]) -> None:
+    """``configure plan`` would apply what is only to be looked at."""
+    for word in words:
+        if word in accepted and not _TAKES_VALUE[word]:
+            raise UsageError(f"'{command}' takes no word: write --{word}")
 
 
 def scan(arguments: Iterable[str], command: str = "") -> Iterator[Token]:

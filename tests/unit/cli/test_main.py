@@ -58,6 +58,14 @@ def test_a_word_after_a_boolean_flag_is_not_its_value(cli: Cli) -> None:
     assert "count=1" in outcome.stderr
 
 
+@pytest.mark.parametrize("line", ["configure plan", "configure --mode file validate", "unseal --once raft"])
+def test_a_word_that_is_the_name_of_a_flag_does_nothing_irreversible(cli: Cli, line: str) -> None:
+    words = line.split()
+    outcome = cli(*words)
+    assert outcome.code == ExitCode.USAGE
+    assert f"'{words[0]}' takes no word: write --{words[-1]}" in outcome.stderr
+
+
 @pytest.mark.parametrize("word", ["true", "false", "False"])
 def test_a_boolean_word_without_its_equals_sign_does_nothing_irreversible(cli: Cli, word: str) -> None:
     outcome = cli("init", "--store-root-token", word)
