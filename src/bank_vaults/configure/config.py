@@ -95,6 +95,8 @@ class Auth(NamedTuple):
     """Named by ``sts_account``."""
     maps: Mapping[str, tuple[Named, ...]]
     """Of ``map.<kind>.<name>``; the body has ``value``."""
+    emptied: frozenset[str] = frozenset()
+    """Of roles, users, groups and accounts the members that are given and have nothing in them."""
 
     def __repr__(self) -> str:
         return f"Auth({self.path!r}, {self.place})"

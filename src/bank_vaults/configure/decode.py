@@ -33,6 +33,8 @@ from bank_vaults.configure.problems import Path, Reporter
 from bank_vaults.configure.schema import DOCUMENT
 from bank_vaults.templating.yaml12 import Located
 
+_LISTS: Final = ("roles", "users", "groups", "crossaccountrole")
+
 Given = Mapping[str, Any]
 """The members of an element that are given and usable, by the names of their fields."""
 
@@ -97,6 +99,7 @@ def _auth(given: Given, place: Place, path: Path, reporter: Reporter) -> Auth:
         groups=given.get("groups", ()),
         crossaccountroles=given.get("crossaccountrole", ()),
         maps=given.get("map", {}),
+        emptied=frozenset(name for name in _LISTS if given.get(name) == ()),
     )
 
 

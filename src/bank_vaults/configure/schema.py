@@ -159,7 +159,7 @@ PURGE: Final = Element(
         Field(
             "within",
             _K.BOOLEAN,
-            "delete inside of managed mounts as well: roles, users, groups, configurations of engines",
+            "delete inside of managed mounts as well, from the lists that are there, `roles: []` too",
             default="false",
             new=True,
         ),

@@ -103,3 +103,21 @@ def test_k1_a_right_that_is_taken_out_of_a_file_is_taken_back(place: Place) -> N
     with FaultProxy(place.server) as proxy:
         again = place.once(address=proxy.address)
         assert (again.code, place.writes(proxy)) == (0, []), again.log + again.output
+
+
+def test_k19_the_last_role_is_deleted_where_the_list_stays_as_an_empty_one(place: Place) -> None:
+    purge = "purgeUnmanagedConfig: {enabled: true, within: true}"
+    roles = """
+auth: [{type: approle, roles: [{name: last}]}, {type: userpass, users: [{username: u, password: of-a-user}]}]
+secrets: [{type: pki, configuration: {roles: [{name: last}]}}]
+"""
+    place.write(purge + roles)
+    assert place.once().code == 0
+    left = roles.replace("[{name: last}]", "[]").replace(", users: [{username: u, password: of-a-user}]", "")
+    place.write(purge + left)
+    done = place.once()
+    assert done.code == 0, done.log + done.output
+    assert place.shown("auth/approle/role/last") is None
+    assert place.shown("pki/roles/last") is None
+    assert place.shown("auth/userpass/users/u") is not None
+    assert place.plan().code == 0

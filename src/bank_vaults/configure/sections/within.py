@@ -1,7 +1,8 @@
 """Deletions of objects inside mounts that a document manages: ``purgeUnmanagedConfig.within``.
 
-Only lists are looked at in which the document has something, so that what is of other kinds stays. Nothing is
-ever deleted that is data, or without which data cannot be read: secrets of kv engines, keys, certificates.
+Only lists are looked at that the document has, if only as empty ones, so that what is of other kinds stays.
+Nothing is ever deleted that is data, or without which data cannot be read: secrets of kv engines, keys,
+certificates.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ class Inside(NamedTuple):
 
 def listings(insides: Iterable[Inside]) -> tuple[str, ...]:
     """What has to be read for ``unmanaged``."""
-    return tuple(dict.fromkeys(inside.listing for inside in insides if inside.names))
+    return tuple(dict.fromkeys(inside.listing for inside in insides))
 
 
 def unmanaged(insides: Iterable[Inside], shown: Callable[[str], Shown]) -> tuple[Change, ...]:
@@ -44,7 +45,7 @@ def unmanaged(insides: Iterable[Inside], shown: Callable[[str], Shown]) -> tuple
     Names are compared without regard to capitals, which some engines change. Folders are left alone, and so
     is what the server has no list of.
     """
-    return tuple(change for inside in insides if inside.names for change in _unmanaged(inside, shown))
+    return tuple(change for inside in insides for change in _unmanaged(inside, shown))
 
 
 def _unmanaged(inside: Inside, shown: Callable[[str], Shown]) -> Iterator[Change]:
@@ -68,5 +69,5 @@ def _of_engine(engine: Secrets) -> Iterator[Inside]:
         return
     for option, items in engine.configuration.items():
         names = frozenset(item.name for item in items if item.name and "/" not in item.name)
-        if names and _DATA.isdisjoint(option.split("/")):
+        if (names or not items) and _DATA.isdisjoint(option.split("/")):
             yield Inside("secrets", "item", f"{engine.path}/{option}", names)

@@ -281,8 +281,11 @@ def test_deletions_inside_are_of_lists_that_a_document_has_something_in() -> Non
     insides = within.of_engines(
         engine("{roles: [{name: r}], keys: [{name: k}], empty: [], config: [{a: b}], issuers/x: [{name: y}]}")
     )
-    assert insides == (Inside("secrets", "item", "e/roles", frozenset({"r"})),)
-    assert within.listings(insides) == ("e/roles?list=true",)
+    assert insides == (
+        Inside("secrets", "item", "e/roles", frozenset({"r"})),
+        Inside("secrets", "item", "e/empty", frozenset()),
+    )
+    assert within.listings(insides) == ("e/roles?list=true", "e/empty?list=true")
     assert within.of_engines(engine("{a: [{name: r}]}", kind="kv")) == ()
     assert within.of_engines(engine("{a: [{name: r}]}", kind="plugin, plugin_name: kv")) == ()
 
@@ -296,7 +299,8 @@ def test_deletions_inside_are_of_objects_that_nobody_wants_in_any_spelling() -> 
     assert change.requests[0][:2] == ("DELETE", "auth/app/role/gone")
     assert within.unmanaged([inside], lambda path: UNSUPPORTED) == ()
     assert within.unmanaged([inside], lambda path: ABSENT) == ()
-    assert within.unmanaged([inside._replace(names=frozenset())], lambda path: listed) == ()
+    emptied = within.unmanaged([inside._replace(names=frozenset())], lambda path: listed)
+    assert [each.identity.name for each in emptied] == ["auth/app/role/kept", "auth/app/role/gone"]
 
 
 def test_k16_a_list_that_cannot_be_read_is_an_error() -> None:

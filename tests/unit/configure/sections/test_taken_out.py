@@ -7,14 +7,20 @@ from typing import Any
 
 import pytest
 
+from bank_vaults.configure import assembly
 from bank_vaults.configure.config import Configuration
 from bank_vaults.configure.memory import Memory
 from bank_vaults.configure.model import ABSENT, Action, Change, Context, Identity, Record, Shown, WriteOnly
-from bank_vaults.configure.sections import auth, groups, secrets
+from bank_vaults.configure.sections import auth, groups, secrets, within
 from bank_vaults.configure.server import Server
 from tests.support.configuring import configuration_of, digest
 
 CONTEXT = Context(digest, WriteOnly.CHANGED)
+
+
+def last(_: str) -> Shown:
+    """A list with one object."""
+    return Shown({"keys": ["last"]})
 
 
 def planned(text: str, shown: Mapping[str, Any] | None, record: Record | None = None) -> Change:
@@ -126,3 +132,35 @@ def test_the_names_are_remembered_and_a_memory_without_them_is_read() -> None:
     assert Memory.decode(memory.encode()) == memory
     older = memory.encode().replace(b',["a","b"]', b"")
     assert dict(Memory.decode(older).records) == {identity: record._replace(names=())}
+
+
+@pytest.mark.parametrize(
+    ("element", "listing"),
+    [
+        ("auth: [{type: approle, roles: []}]", "auth/approle/role?list=true"),
+        ("auth: [{type: userpass, users: {}}]", "auth/userpass/users?list=true"),
+        ("auth: [{type: ldap, groups: []}]", "auth/ldap/groups?list=true"),
+        ("auth: [{type: aws, crossaccountrole: []}]", "auth/aws/config/sts?list=true"),
+        ("auth: [{type: github, map: {teams: {}}}]", "auth/github/map/teams?list=true"),
+        ("secrets: [{type: pki, configuration: {roles: []}}]", "pki/roles?list=true"),
+    ],
+)
+def test_k19_an_empty_list_is_one_of_which_nothing_is_wanted(element: str, listing: str) -> None:
+    purge = "purgeUnmanagedConfig: {enabled: true, within: true}"
+    emptied = configuration_of(f"{purge}\n{element}")
+    assert [inside.listing for inside in assembly.insides(emptied)] == [listing]
+    assert [change.identity.name for change in within.unmanaged(assembly.insides(emptied), last)] == [
+        listing.replace("?list=true", "/last")
+    ]
+
+
+@pytest.mark.parametrize(
+    "element",
+    [
+        "auth: [{type: approle}]",
+        "auth: [{type: approle, roles: }]",
+        "secrets: [{type: pki, configuration: {}}]",
+    ],
+)
+def test_k19_what_is_in_a_list_that_no_document_has_is_left_alone(element: str) -> None:
+    assert assembly.insides(configuration_of(f"purgeUnmanagedConfig: {{within: true}}\n{element}")) == ()
