@@ -16,7 +16,7 @@ from bank_vaults.configure.plan import Plan
 from bank_vaults.configure.purging import Brakes
 from bank_vaults.configure.reading import Reader
 from bank_vaults.configure.sections.startup_secrets import SecretSource
-from bank_vaults.configure.server import UnreadableError, namespace_of
+from bank_vaults.configure.server import NamespaceError, UnreadableError, namespace_of
 from bank_vaults.configure.session import Session
 from bank_vaults.configure.standing import standing
 from bank_vaults.configure.state import Place, State, StateError
@@ -35,7 +35,7 @@ class MovedError(Exception):
     """What a saved plan would do is no longer what is to be done."""
 
 
-RUN_ERRORS: Final = (VaultError, StateError, UnreadableError, TokenError)
+RUN_ERRORS: Final = (VaultError, StateError, UnreadableError, NamespaceError, TokenError)
 """What a pass as a whole may fail with."""
 
 TokenSource = Callable[[], AbstractContextManager[Secret | None]]
@@ -139,6 +139,7 @@ class Passes:
             state = State(self._place, self.server_state().cluster_id, self.namespace)
             reader = Reader(self._session, self._options.parallelism)
             server = assembly.server_of(reader, self._options.environment)
+            server.check(self.namespace)
             wanted = assembly.wanted(configuration, server, self._options.secrets(), state.memory)
             chosen: tuple[Wanted, ...] = wanted
             if only is not None:

@@ -31,6 +31,9 @@ _REFUSED: Final = (
     "'bank-vaults configure policy' prints a policy that is enough"
 )
 
+_INNER: Final = "ns_token"
+"""The type of the auth method of tokens in all namespaces but the root one, of either product."""
+
 _VERSION: Final = re.compile(r"v(\d+)\.(\d+)\.(\d+)[^+]*(?:\+(.*))?")
 
 
@@ -42,6 +45,10 @@ class UnreadableError(Exception):
         self.path = path
 
 
+class NamespaceError(Exception):
+    """What answers is not the namespace that was asked for. The text says why, and what to do."""
+
+
 class Server(NamedTuple):
     """Facts of a server. The default is none at all, for checks without a server."""
 
@@ -51,6 +58,16 @@ class Server(NamedTuple):
     """Paths of the auth methods, without slashes at their ends."""
     environment: Mapping[str, str] = MappingProxyType({})
     """Of this program, for defaults such as the address of Kubernetes."""
+    inner: bool = False
+    """Whether it is a namespace other than the root one that answers."""
+
+    def check(self, namespace: str) -> None:
+        """Raises NamespaceError where a namespace is asked for and the root namespace answers."""
+        if namespace and not self.inner:
+            raise NamespaceError(
+                f"the server has no namespaces and takes {namespace!r} for its root namespace: unset "
+                "VAULT_NAMESPACE (HashiCorp Vault has namespaces in its Enterprise edition only)"
+            )
 
 
 def namespace_of(text: str) -> str:
@@ -67,8 +84,10 @@ def facts(shown: Callable[[str], Shown], environment: Mapping[str, str]) -> Serv
     if problem.startswith("403"):
         raise UnreadableError(AUTH, f"{problem}; {_REFUSED}")
     entries = listing(shown, AUTH)
-    product, version = _version(str(entries.get("token/", {}).get("running_plugin_version", "")))
-    return Server(product, version, frozenset(path.rstrip("/") for path in entries), environment)
+    own = entries.get("token/", {})
+    product, version = _version(str(own.get("running_plugin_version", "")))
+    paths = frozenset(path.rstrip("/") for path in entries)
+    return Server(product, version, paths, environment, inner=own.get("type") == _INNER)
 
 
 def read(shown: Callable[[str], Shown], path: str) -> Fields | None:

@@ -335,3 +335,21 @@ def test_a_watched_file_is_applied_in_the_namespace_and_drift_is_corrected(
         eventually(lambda: is_so("# second"), "drift is corrected")
         assert program.stop() == 0
     assert place.shown("sys/policies/acl/a") is None
+
+
+def test_a_server_without_namespaces_is_told_and_its_root_namespace_left_alone(
+    server_kind: ServerKind, tmp_path: Path
+) -> None:
+    if server_kind.flavour == "openbao":
+        pytest.skip("OpenBao has namespaces")
+    with Server(server_kind) as server:
+        place = Place(server, tmp_path)
+        place.write({"purgeUnmanagedConfig": {"enabled": True}, "policies": [{"name": "a", "rules": "# a"}]})
+        for path, body in STRAYS.items():
+            assert place.call("PUT", path, body).status < 300, path
+        with FaultProxy(server) as proxy:
+            refused = place.once(environment={"VAULT_NAMESPACE": "one"}, address=proxy.address)
+            assert (refused.code, place.writes(proxy)) == (1, [])
+        assert "unset VAULT_NAMESPACE" in refused.log
+        assert place.plan(environment={"VAULT_NAMESPACE": "one"}).code == 1
+        assert place.once(environment={"VAULT_NAMESPACE": "root"}).code == 0

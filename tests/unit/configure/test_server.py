@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import pytest
 
 from bank_vaults.configure.config import Configuration, Purge
 from bank_vaults.configure.model import Shown
 from bank_vaults.configure.secrecy import secret_names
 from bank_vaults.configure.sections import groups, within
-from bank_vaults.configure.server import Server, UnreadableError, accessors, facts, keys, listing
+from bank_vaults.configure.server import (
+    NamespaceError,
+    Server,
+    UnreadableError,
+    accessors,
+    facts,
+    keys,
+    listing,
+)
 from tests.support.configuring import shows
 
 
@@ -27,6 +37,14 @@ def test_product_and_version_are_those_of_a_built_in_plugin(
 ) -> None:
     shown = shows({"sys/auth": {"token/": {"running_plugin_version": text}, "a/b/": {}}})
     assert facts(shown, {"A": "b"}) == Server(product, version, frozenset({"token", "a/b"}), {"A": "b"})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("kind", "fits"), [("ns_token", True), ("token", False), (None, False)])
+def test_a_namespace_is_not_taken_for_the_root_namespace(kind: str | None, fits: bool) -> None:
+    found = facts(shows({"sys/auth": {"token/": {"type": kind}}}), {})
+    found.check("")
+    with nullcontext() if fits else pytest.raises(NamespaceError, match=r"'one'.*unset VAULT_NAMESPACE"):
+        found.check("one")
 
 
 def test_a_token_that_may_not_read_what_everything_rests_on_is_told_what_may_be_wrong_with_it() -> None:
