@@ -33,6 +33,8 @@ _EMPTY: Final[Mapping[type, Any]] = {list: [], dict: {}, bool: False, int: 0}
 _NOT_EMPTY: Final[Mapping[str, Any]] = {"token_type": "default"}
 """Fields of which a server takes another value for none."""
 
+_RENAMED: Final[Mapping[str, str]] = {"bound_cidr_list": "bound_cidrs"}
+
 _TRUE_BY_DEFAULT: Final = frozenset(
     {"allow_gce_inference", "bind_secret_id", "renewable", "resolve_aws_unique_ids"}
 )
@@ -127,7 +129,13 @@ def judge(
 def _gone(wanted: Fields, shown: Fields, record: Record | None) -> dict[str, Any]:
     """Fields of the record that are not wanted any more and in which the server still has something."""
     names = record.names if record is not None else ()
-    return {name: shown[name] for name in names if name not in wanted and shown.get(name)}
+    named = {_one_name(name) for name in wanted}
+    return {name: shown[name] for name in names if _one_name(name) not in named and shown.get(name)}
+
+
+def _one_name(name: str) -> str:
+    """The one name of a field that servers know by two: ``policies`` and ``token_policies``."""
+    return _RENAMED.get(name) or name.removeprefix("token_")
 
 
 def resets(gone: Fields, types: Resets) -> dict[str, Any]:

@@ -75,6 +75,16 @@ def test_nothing_is_taken_back_that_is_not_there_or_that_no_document_had() -> No
     assert planned(role(""), {"token_policies": ["admin"]}, None).action is Action.KEEP
 
 
+@pytest.mark.parametrize(
+    ("one", "other"), [("token_policies", "policies"), ("token_bound_cidrs", "bound_cidr_list")]
+)
+def test_a_right_that_only_goes_by_its_other_name_is_not_taken_back(one: str, other: str) -> None:
+    shown = {one: ["10.0.0.1"], other: ["10.0.0.1"]}
+    for before, after in ((one, other), (other, one)):
+        first = planned(role(f", {before}: 10.0.0.1"), None)
+        assert planned(role(f", {after}: 10.0.0.1"), shown, first.record).action is Action.KEEP
+
+
 def test_what_else_differs_is_told_with_it() -> None:
     first = planned(role(", token_policies: admin, token_ttl: 1h"), None)
     change = planned(role(", token_ttl: 2h"), {"token_policies": ["admin"], "token_ttl": 3600}, first.record)
