@@ -167,7 +167,7 @@ class _Applier:
         self._total = len(todo)
         for _, members in groupby(todo, key=lambda change: change.stage):
             self._stage(list(members))
-            self._state.flush()
+            self._state.flush(final=False)
         self._state.flush()
         return tuple(self._outcomes[change.identity] for change in self._changes)
 
@@ -339,7 +339,7 @@ class _Applier:
             pending = pending_of(saving, answer.data)
             if pending is not None:
                 self._state.note_pending(change.identity, pending)
-                self._state.flush()  # if that fails it may still arrive where it is to go
+                self._state.flush(final=False)  # if that fails it may still arrive where it is to go
                 failpoint("configure.secret-kept")
         if pending is None:
             raise UnresolvedError(f"the server gave nothing to be saved to {saving.path}")
@@ -389,7 +389,7 @@ class _Applier:
             if due:
                 self._unwritten = 0
         if due:
-            self._state.flush()
+            self._state.flush(final=False)
 
 
 def _tell_kept(change: Change, shown: Fields) -> None:

@@ -180,7 +180,9 @@ class KvPlace:
     def _mounted(self) -> _Engine:
         engine = self._found()
         if engine is None:
-            raise StateError(f"the state {self._where}: this token may use no kv engine there")
+            raise StateError(
+                f"the state {self._where}: there is no kv engine, or none that this token may use"
+            )
         return engine
 
     def _found(self) -> _Engine | None:

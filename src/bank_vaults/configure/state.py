@@ -175,17 +175,21 @@ class State:
         with self._lock:
             return self._pending.get(identity, self.memory.pending.get(identity))
 
-    def flush(self) -> None:
-        """Make durable what was noted. Where that fails it is said once, and tried again the next time."""
+    def flush(self, *, final: bool = True) -> None:
+        """Make durable what was noted. Where that fails it is said once, and tried again the next time.
+
+        Before the ``final`` one of a run nothing is said: the run may be about to make the engine that the
+        state is kept in.
+        """
         try:
             self.insist()
         except StateError as error:
-            if not self._complained:
+            if final and not self._complained:
                 log.warning(
                     "the state cannot be written: what the server does not show may be written again",
                     extra={"fields": {"error": str(error)}},
                 )
-            self._complained = True
+            self._complained |= final
 
     def insist(self) -> None:
         """Make durable what was noted. Raises StateError."""

@@ -330,6 +330,7 @@ def test_the_state_may_be_in_a_kv_engine_of_the_server(place: Place, version: st
     first = place.once("--state=kv:state/configure")
     assert first.code == 0, first.log
     assert "cannot be used" not in first.log
+    assert "cannot be written" not in first.log
     assert not place.state.exists()
     with FaultProxy(place.server) as proxy:
         second = place.once("--state=kv:state/configure", address=proxy.address)
@@ -345,7 +346,7 @@ def test_the_state_may_be_in_a_kv_engine_of_the_server(place: Place, version: st
     assert (fresh.code, "cannot be used" in fresh.log) == (0, False), fresh.log
     nowhere = place.once("--state=kv:nowhere/configure")
     assert nowhere.code == 0
-    assert "kv:nowhere/configure: this token may use no kv engine there" in nowhere.log
+    assert "kv:nowhere/configure: there is no kv engine, or none that this token may use" in nowhere.log
     assert place.once("--state=kv:nonsense").code == 64
     assert place.once("--state=k8s:Nonsense").code == 64
 
