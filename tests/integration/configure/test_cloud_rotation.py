@@ -162,3 +162,15 @@ def test_k8_what_else_changes_never_puts_the_old_credentials_back(rotating: Rota
         assert (changed.code, sent) == (0, [f"{engine.type}/config"]), changed.log + changed.output
     assert engine.rotations() == 1
     assert rotating.works()
+
+
+def test_k8_a_lost_state_costs_one_more_rotation_and_no_credentials(rotating: Rotating) -> None:
+    engine = rotating.engine
+    rotating.write()
+    assert rotating.run()[0].code == 0
+    rotating.place.state.unlink()
+    done, sent = rotating.run()
+    assert (done.code, sent, engine.rotations()) == (0, [engine.rotate], 2), done.log + done.output
+    again, sent = rotating.run()
+    assert (again.code, sent) == (0, []), again.log + again.output
+    assert rotating.works()
