@@ -13,7 +13,7 @@ from typing import Any, Final
 from bank_vaults.configure.config import Auth, Configuration, Named
 from bank_vaults.configure.model import Change, Identity, Place, Shown, Stage, Wanted
 from bank_vaults.configure.secrecy import secret_names
-from bank_vaults.configure.sections.item import Item
+from bank_vaults.configure.sections.item import Item, Resets
 from bank_vaults.configure.sections.mount import NOTHING, Mount
 from bank_vaults.configure.sections.purge import MountPurge
 from bank_vaults.configure.sections.refused import Refused, unfit
@@ -196,8 +196,15 @@ def _item(
         stage,
         needs=frozenset({_identity(auth)} if auth.type != "token" else ()),
         secret=secret_names(given),
-        resets=(list, dict, bool, int) if stage == Stage.AUTH_ITEMS else (),
+        resets=_resets(auth, stage),
     )
+
+
+def _resets(auth: Auth, stage: int) -> Resets:
+    """Of a configuration only switches: what else is empty there is not always the default."""
+    if stage == Stage.AUTH_ITEMS:
+        return (list, dict, bool, int)
+    return () if auth.type == "plugin" else (bool,)
 
 
 def _path(auth: Auth) -> str:

@@ -36,7 +36,15 @@ _NOT_EMPTY: Final[Mapping[str, Any]] = {"token_type": "default"}
 _RENAMED: Final[Mapping[str, str]] = {"bound_cidr_list": "bound_cidrs"}
 
 _TRUE_BY_DEFAULT: Final = frozenset(
-    {"allow_gce_inference", "bind_secret_id", "renewable", "resolve_aws_unique_ids"}
+    {
+        "allow_gce_inference",
+        "bind_secret_id",
+        "deny_null_bind",
+        "disable_iss_validation",
+        "namespace_in_state",
+        "renewable",
+        "resolve_aws_unique_ids",
+    }
 )
 
 

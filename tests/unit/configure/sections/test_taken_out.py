@@ -92,13 +92,16 @@ def test_what_else_differs_is_told_with_it() -> None:
     assert change.requests[0].body == {"token_ttl": "2h", "token_policies": []}
 
 
-def test_configurations_are_written_without_what_is_taken_out() -> None:
-    text = "auth: [{type: ldap, config: {url: u, insecure_tls: true}}]"
-    first = planned(text, None)
-    change = planned(
-        text.replace(", insecure_tls: true", ""), {"url": "u", "insecure_tls": True}, first.record
-    )
-    assert (change.action, change.requests[0].body) == (Action.UPDATE, {"url": "u"})
+@pytest.mark.parametrize(("kind", "more"), [("ldap", {"insecure_tls": False}), ("plugin", {})])
+def test_configurations_lose_their_switches_and_are_written_without_the_rest(
+    kind: str, more: dict[str, Any]
+) -> None:
+    taken = "insecure_tls: true, deny_null_bind: true, request_timeout: 5, ciphers: [x]"
+    first = planned(f"auth: [{{type: {kind}, config: {{url: u, {taken}}}}}]", None)
+    shown = {"url": "u", "insecure_tls": True, "deny_null_bind": True, "request_timeout": 5, "ciphers": ["x"]}
+    change = planned(f"auth: [{{type: {kind}, config: {{url: u}}}}]", shown, first.record)
+    assert change.action is Action.UPDATE
+    assert change.requests[0].body == {"url": "u", **more}
 
 
 @pytest.mark.parametrize(
