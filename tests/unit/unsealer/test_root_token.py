@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bank_vaults.domain.secrets import Secret
 from bank_vaults.keystores.file import FileStore
-from bank_vaults.unsealer.root_token import RootTokenError, _decode, _shares
+from bank_vaults.unsealer.root_token import RootTokenError, _decode, _shares, stored_root_token
 from bank_vaults.vault.sys import RootGeneration
 from tests.unit.unsealer.fakes import KEYS, SHARES
 
@@ -71,3 +71,19 @@ def test_a_root_token_is_generated_from_shares_of_one_initialisation(
     assert [share.reveal() for share in _shares(store, SHARES, 3)] == [KEYS[0], KEYS[2], KEYS[3]]
     with pytest.raises(RootTokenError, match="share 1 is of another initialisation than the others"):
         _shares(store, SHARES, 5)
+
+
+def test_an_empty_stored_token_is_an_error_and_not_that_of_the_environment(tmp_path: Path) -> None:
+    (tmp_path / "vault-root").touch(mode=0o600)
+    store = FileStore(tmp_path)
+    with (
+        pytest.raises(RootTokenError, match="'vault-root' in the key store is empty"),
+        stored_root_token(store),
+    ):
+        pass
+
+
+def test_a_root_token_that_is_not_stored_is_told_with_the_ways_to_do_without(tmp_path: Path) -> None:
+    store = FileStore(tmp_path)
+    with pytest.raises(RootTokenError, match=r"--store-root-token=false .* --auth"), stored_root_token(store):
+        pass
