@@ -29,8 +29,8 @@ def stored_root_token(store: KeyStore) -> Iterator[Secret]:
         token = Secret(store.get(names.ROOT))
     except NotFoundError:
         raise RootTokenError(
-            f"unable to get key '{names.ROOT}': it is not in the key store; --store-root-token=false generates "
-            "one from the shares, --auth needs none"
+            f"unable to get key '{names.ROOT}': it is not in the key store; "
+            "--store-root-token=false generates one from the shares, --auth needs none"
         ) from None
     if not token:  # without a token the client would take that of its environment
         raise RootTokenError(f"the key '{names.ROOT}' in the key store is empty")
