@@ -78,8 +78,12 @@ class Service:
         self._metrics = metrics
         self._manner = manner
         self._digest = Memory.empty().digest
-        self._applied: dict[Identity, str] | None = None
-        """Digests of all that is wanted, once a pass over everything has succeeded."""
+        self._known: dict[Identity, str] | None = None
+        """Digests of all that was wanted, once there was a pass over everything."""
+        self._failed: frozenset[Identity] = frozenset()
+        """What was not as wanted after it."""
+        self._changed = False
+        """Whether files were loaded since then."""
         self._ahead: list[Report] = []
         """What was done before a pass over everything."""
         self._failures = 0
@@ -144,8 +148,10 @@ class Service:
             if check is not None:
                 check(look.plan)
             report = self._passes.carry_out(look, lambda: self._stop.requested, self._progress)
-            succeeded = union.complete and not report.failed
-            self._applied = self._digests(look.wanted) if remember and succeeded else None
+            if remember:
+                self._known = self._digests(look.wanted)
+                self._failed = frozenset(each.change.identity for each in report.failed)
+                self._changed = False
         return report
 
     def _progress(self, done: int, of: int) -> None:
@@ -189,7 +195,7 @@ class Service:
         try:
             if drifting and not self._manner.drift_correct:
                 return self._look_for_drift(), ()
-            if self._applied is not None:
+            if self._changed and self._known is not None:
                 self._pass_ahead(self._library.union().configuration)
             report = self._whole_pass()
             while self._ahead:
@@ -234,6 +240,7 @@ class Service:
     def _reloaded(self, changed: tuple[str, ...]) -> tuple[str, ...]:
         """Load what has changed; those that are good are to be applied."""
         good = self._library.load(changed)
+        self._changed = self._changed or bool(good)
         for file in changed:
             if file in self._library.broken:
                 fields = {"problems": str(self._library.broken[file])}
@@ -254,7 +261,7 @@ class Service:
 
     def _hurry(self, changed: Collection[str]) -> None:
         """Write what can be told of changed files without reading all of them; what fails is tried again."""
-        if self._applied is None:
+        if self._known is None:
             return
         excerpt = self._library.excerpt(changed)
         if excerpt != Configuration():
@@ -262,21 +269,25 @@ class Service:
                 self._pass_ahead(excerpt)
 
     def _pass_ahead(self, configuration: Configuration) -> None:
-        """Only what is described in another way than when everything was as wanted. Raises RUN_ERRORS."""
-        applied = self._applied or {}
+        """Only what is described in another way than in the last pass over everything, and needs nothing
+        that has failed there. Raises RUN_ERRORS.
+        """
+        known = self._known or {}
         different: dict[Identity, str] = {}
 
         def choose(wanted: tuple[Wanted, ...]) -> Collection[Identity]:
             digests = self._digests(wanted)
-            different.update(each for each in digests.items() if applied.get(each[0]) != each[1])
+            different.update(each for each in digests.items() if known.get(each[0]) != each[1])
             return different
 
         with self._passes.look(configuration, purge=False, only=choose) as look:
-            report = self._passes.carry_out(look, lambda: self._stop.requested)
+            missing = self._failed - different.keys()
+            plan = Plan(tuple(change for change in look.plan.changes if missing.isdisjoint(change.needs)))
+            report = self._passes.carry_out(look._replace(plan=plan), lambda: self._stop.requested)
         if report.outcomes:
             self._ahead.append(report)
-        failed = {each.change.identity for each in report.failed}
-        self._applied = {**applied, **{name: each for name, each in different.items() if name not in failed}}
+        done = {each.change.identity for each in report.outcomes if not each.bad}
+        self._known = {**known, **{name: digest for name, digest in different.items() if name in done}}
 
     def _digests(self, wanted: Iterable[Wanted]) -> dict[Identity, str]:
         """Of all but the places: an object that only stands on another line is the same."""

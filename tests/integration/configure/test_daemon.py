@@ -88,6 +88,27 @@ def test_what_has_changed_in_a_large_file_is_written_before_all_of_it_is_read(
         assert story.index("PUT") < story.index("applying config file")
 
 
+def test_a_change_is_written_at_once_also_where_something_else_fails_again_and_again(place: Place) -> None:
+    user = {"username": "u", "password": "p"}
+    method = {"type": "userpass", "path": "method", "users": [user]}
+    document = {**policies("one", "two"), "auth": [method]}
+    place.write(document)
+    with FaultProxy(place.server) as proxy:
+        proxy.on("POST", "sys/auth/method", Status(400), times=None)
+        with place.daemon("--log-level=debug", address=proxy.address) as program:
+            program.wait_for("sleeping for 2s")
+            user["password"] = "q"
+            place.write({**document, **policies("one", "two", text="b")})
+            program.wait_for("sleeping for 4s")
+            story = program.log().partition("file has changed")[2]
+            assert story.count("method=PUT") == 2
+            assert story.rindex("method=PUT") < story.index("method=POST path=sys/auth/method")
+            assert is_there(place, "one", "b")
+            assert is_there(place, "two", "b")
+            assert not proxy.count("POST", "auth/method/users/u")
+            assert not proxy.count("PUT", "auth/method/users/u")
+
+
 def test_k15_the_newest_version_wins_over_one_that_is_still_retried(place: Place) -> None:
     place.write(policies("one"))
     with FaultProxy(place.server) as proxy:
