@@ -1,7 +1,8 @@
-"""Where the state of ``configure`` is when nobody says it."""
+"""Where the state of ``configure`` is when nobody says it, and which files it takes."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -70,3 +71,27 @@ def test_where_it_is_told(directory: Path, tmp_path: Path) -> None:
     for state in ("kv:nonsense", "k8s:Nonsense"):
         with pytest.raises(UsageError, match="--state"):
             written(state=state)
+
+
+def library(path: Path | str, *, watched: bool) -> None:
+    given = {"vault-config-file": (str(path),)}
+    parts.library(resolve("configure", given, {}).settings, watched=watched)
+
+
+def test_a_pipe_is_read_once_and_never_watched(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    library(pipe, watched=False)
+    with pytest.raises(UsageError, match="is no plain file: use --once"):
+        library(pipe, watched=True)
+
+
+@pytest.mark.parametrize("name", ["", "absent", "file"])
+def test_files_and_what_is_told_later_may_be_watched(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").touch()
+    library(tmp_path / name, watched=True)
+
+
+def test_no_file_at_all_is_not_taken_for_nothing_wanted() -> None:
+    with pytest.raises(UsageError, match="names no file"):
+        library("", watched=False)

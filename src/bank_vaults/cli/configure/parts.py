@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import stat
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 
 from bank_vaults.cli import connecting
 from bank_vaults.cli.configure.tokens import token_source
@@ -45,7 +46,19 @@ def library(settings: Settings, *, watched: bool = False) -> Library:
             yield opened
 
     files, mode = settings.items("vault-config-file"), settings.text("template-mode")
+    if not files:
+        raise UsageError("--vault-config-file names no file")
+    if watched:
+        _check_watchable(files)
     return Library(files, sources, mode, watched=watched)
+
+
+def _check_watchable(files: Iterable[str]) -> None:
+    """A pipe is empty when it is read again, and an empty file wants nothing: with a purge all would go."""
+    for file in files:
+        with suppress(OSError, ValueError):
+            if not stat.S_ISREG(mode := os.stat(file).st_mode) and not stat.S_ISDIR(mode):
+                raise UsageError(f"--vault-config-file: {file!r} is no plain file: use --once")
 
 
 def passes(settings: Settings) -> Passes:
