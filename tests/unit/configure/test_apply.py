@@ -272,6 +272,14 @@ def test_warnings_of_the_server_are_told(bench: Bench, caplog: pytest.LogCapture
     assert line.fields["warning"] == "unrecognised: ***"  # type: ignore[attr-defined]
 
 
+def test_a_password_that_no_server_shows_is_none_that_it_keeps(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench.server._answer = lambda *_: Response(200, {"data": {"ttl": "1h"}})  # type: ignore[method-assign]
+    assert bench.run(bench.plan(item("a", ttl="1h", password="p")))["a"].result is Result.DONE
+    assert "no longer in the document" not in caplog.text
+
+
 def test_k1_what_the_server_keeps_of_what_is_taken_out_of_a_document_is_told(
     bench: Bench, caplog: pytest.LogCaptureFixture
 ) -> None:

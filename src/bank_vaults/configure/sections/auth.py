@@ -241,7 +241,7 @@ def insides(configuration: Configuration) -> tuple[Inside, ...]:
         root = f"auth/{_path(auth)}"
         for kind, where, items in _lists(auth):
             names = {item.name for item in items if item.name}
-            if names or _is_emptied(auth, kind, items):
+            if names or _is_emptied(auth, kind):
                 found.setdefault((kind, f"{root}/{where}"), set()).update(names)
     return tuple(Inside("auth", kind, root, frozenset(names)) for (kind, root), names in found.items())
 
@@ -250,9 +250,9 @@ _MEMBERS: Final = {"role": "roles", "user": "users", "group": "groups", "account
 """Of an element, by the kind of what is in them."""
 
 
-def _is_emptied(auth: Auth, kind: str, items: tuple[Named, ...]) -> bool:
-    """Whether a list is in the document with nothing in it; a map that is there is one of them."""
-    return not items and (kind not in _MEMBERS or _MEMBERS[kind] in auth.emptied)
+def _is_emptied(auth: Auth, kind: str) -> bool:
+    """Whether a list without anything is in the document all the same, as every map is that there is."""
+    return kind not in _MEMBERS or _MEMBERS[kind] in auth.emptied
 
 
 def _purge(configuration: Configuration) -> MountPurge:
