@@ -16,7 +16,7 @@ from bank_vaults.configure.plan import Plan
 from bank_vaults.configure.purging import Brakes
 from bank_vaults.configure.reading import Reader
 from bank_vaults.configure.sections.startup_secrets import SecretSource
-from bank_vaults.configure.server import NamespaceError, UnreadableError, namespace_of
+from bank_vaults.configure.server import NamespaceError, Server, UnreadableError, namespace_of
 from bank_vaults.configure.session import Session
 from bank_vaults.configure.standing import standing
 from bank_vaults.configure.state import Place, State, StateError
@@ -136,9 +136,12 @@ class Passes:
             configuration = assembly.in_namespace(configuration)
         with self._tokens() as token:
             self._session = Session(self._client, token)
-            state = State(self._place, self.server_state().cluster_id, self.namespace)
-            reader = Reader(self._session, self._options.parallelism)
-            server = assembly.server_of(reader, self._options.environment)
+            seal = self.server_state()
+            state = State(self._place, seal.cluster_id, self.namespace)
+            reader, server = self._facts()
+            if server.has_index and seal.storage_type == "raft":
+                self._client.catch_up(seal.cluster_id)
+                reader, server = self._facts()
             server.check(self.namespace)
             wanted = assembly.wanted(configuration, server, self._options.secrets(), state.memory)
             chosen: tuple[Wanted, ...] = wanted
@@ -152,6 +155,10 @@ class Passes:
             own = standing(reader.shown, self.namespace, sections)
             braked = Plan(purging.brake(made.changes, self._options.brakes, plans.paths(wanted), own))
             yield Look(braked, self._session, state, wanted, begun)
+
+    def _facts(self) -> tuple[Reader, Server]:
+        reader = Reader(self._session, self._options.parallelism)
+        return reader, assembly.server_of(reader, self._options.environment)
 
     def carry_out(
         self,

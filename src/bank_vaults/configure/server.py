@@ -61,6 +61,13 @@ class Server(NamedTuple):
     inner: bool = False
     """Whether it is a namespace other than the root one that answers."""
 
+    @property
+    def has_index(self) -> bool:
+        """Whether the nodes of a cluster can be told how far they have to be (``vault.writeindex``). Vault
+        takes such a request for a wrong one.
+        """
+        return self.product == "openbao" and self.version >= (2, 7, 0)
+
     def check(self, namespace: str) -> None:
         """Raises NamespaceError where a namespace is asked for and the root namespace answers."""
         if namespace and not self.inner:

@@ -140,6 +140,12 @@ class VaultClient:
                     raise
             self._sleep(pause)
 
+    def catch_up(self, cluster: str) -> None:
+        """From the next call on see all that anybody has written by then, whichever node answers, where the
+        server can tell: that call is answered by the leader, and the later ones by nodes that are as far.
+        """
+        self._written.ask(cluster)
+
     def connect(self, timeout: float) -> None:
         """Open a connection, TLS included, or find a living one, and keep it; send no request.
 
@@ -208,7 +214,11 @@ class VaultClient:
                 raise FatalError(
                     call.method, call.path, answer.status, ("a second redirect is not followed",)
                 )
-        if call.method not in _IDEMPOTENT and (index := answer.headers.get(HEADER)):
+        index = answer.headers.get(HEADER, "")
+        if self._written.asking:
+            if index or 200 <= answer.status < 300:
+                self._written.note(index)
+        elif index and call.method not in _IDEMPOTENT:
             self._written.note(index)
         if not 200 <= answer.status < 300:
             raise error_of(call.method, call.path, answer, self._now)

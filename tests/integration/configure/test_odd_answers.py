@@ -129,6 +129,7 @@ class Recorder:
         self.answers: dict[str, Response | VaultError] = {}
         self._client = client
         self.address, self.namespace, self.timeout = client.address, client.namespace, client.timeout
+        self.catch_up = client.catch_up
 
     def request(self, method: str, path: str, body: Any = None, **more: Any) -> Response:
         """As VaultClient has it."""
@@ -151,6 +152,9 @@ class Replay:
     def __init__(self, answers: Mapping[str, Response | VaultError]) -> None:
         self._answers = answers
         self.sent: list[tuple[str, str]] = []
+
+    def catch_up(self, cluster: str) -> None:
+        """There is one node only."""
 
     def request(self, method: str, path: str, body: Any = None, **more: Any) -> Response:
         """As VaultClient has it."""

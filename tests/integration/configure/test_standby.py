@@ -86,6 +86,40 @@ def test_a_node_on_standby_will_do(nodes: Nodes, headers: Mapping[str, str]) -> 
         assert (again.code, place.writes(proxy)) == (0, []), again.log + again.output
 
 
+def test_what_others_have_just_written_is_seen_on_a_node_on_standby(nodes: Nodes) -> None:
+    place, node = nodes.place, nodes.standbys[0]
+    if place.server.kind.flavour == "openbao" and place.server.kind.version < (2, 7, 0):
+        pytest.skip("before 2.7 nodes on standby have no way to be told how far they have to be")
+    secret = {"type": "kv", "path": "secret/data/app", "data": {"data": {"user": "me"}}}
+    place.write(
+        {
+            "secrets": [{"path": "secret", "type": "kv", "options": {"version": 2}}],
+            "startupSecrets": [secret],
+        }
+    )
+    assert place.once().code == 0
+
+    def follows(version: int) -> bool:
+        answer = api(node, "GET", "secret/data/app", token=place.keys.root_token)
+        return answer.status == 200 and answer.body["data"]["metadata"]["version"] == version
+
+    assert place.call("PUT", "secret/data/app", {"data": {"user": "another"}}).status == 200
+    eventually(lambda: follows(2), "the node is as far")
+
+    looks: list[str] = []
+
+    def somebody(_: str, path: str) -> None:
+        """Mends it while the run begins."""
+        looks.append(path)
+        if path == "sys/auth" and looks.count(path) == 2:
+            assert place.call("PUT", "secret/data/app", {"data": {"user": "me"}}).status == 200
+
+    with HookedProxy(node, somebody) as proxy:
+        done = place.once(address=proxy.address)
+        assert (done.code, place.writes(proxy)) == (0, []), done.log + done.output
+    eventually(lambda: follows(3), "nothing was written once more")
+
+
 def test_the_daemon_survives_the_end_of_the_leader_in_the_middle(nodes: Nodes) -> None:
     place = nodes.place
     reached, gone = threading.Event(), threading.Event()

@@ -455,6 +455,43 @@ def test_the_index_of_another_cluster_takes_the_place_of_a_higher_one(connect: C
         assert server.requests[2].headers["x-vault-index"] == index(3, "d")
 
 
+def test_the_leader_is_asked_how_far_it_is_until_it_says_so(connect: Connect) -> None:
+    highest = base64.b64encode(b'{"cluster":"c","value":"18446744073709551615"}').decode()
+    answers = [
+        Step(reply(200, {}, x_vault_index=index(3))),
+        Step(reply(500, {"errors": ["no leader"]})),
+        Step(reply(200, {}, x_vault_index=index(9))),
+        Step(reply(200, {}, x_vault_index=index(8))),
+        Step(reply(200, {}, x_vault_index=index(4))),
+        Step(reply(200, {})),
+    ]
+    with FakeServer(*answers) as server:
+        client = connect(server)
+        client.request("PUT", "x")
+        client.catch_up("c")
+        with suppress(TransientError):
+            client.request("GET", "x", retries=0)
+        for _ in range(2):
+            client.request("GET", "x")
+        for _ in range(3):  # an answer that is behind, and none at all
+            client.catch_up("c")
+            client.request("GET", "x")
+        sent = [request.headers.get("x-vault-index") for request in server.requests]
+    assert sent == [None, highest, highest, index(9), highest, highest, highest]
+    assert {request.headers["x-vault-inconsistent"] for request in server.requests[1:]} == {
+        "forward-active-node"
+    }
+
+
+def test_a_server_without_an_index_is_asked_once(connect: Connect) -> None:
+    with FakeServer(OK) as server:
+        client = connect(server)
+        client.catch_up("c")
+        for _ in range(2):
+            client.request("GET", "x")
+    assert ["x-vault-index" in request.headers for request in server.requests] == [True, False]
+
+
 @pytest.mark.parametrize("message", ["Vault is sealed", "Vault is not initialized"])
 def test_sealed_and_not_initialised_are_answers_and_not_tried_again(connect: Connect, message: str) -> None:
     with (
