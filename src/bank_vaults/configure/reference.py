@@ -89,7 +89,7 @@ of its own.
 - A name is refused that is missing where one is needed, has control characters, white space at its ends, or
   `.`, `..` or nothing between slashes. Slashes at the ends of a path are taken off.
 - Lines and columns are those of the file. Where a template has changed the number of lines they are those
-  of the rendered file, and called so.
+  of the rendered file, and called so. Behind an action of a template a column is one of the rendered line.
 
 | kind | accepted |
 | --- | --- |
