@@ -56,6 +56,8 @@ class Library:
         self._outlines: dict[str, Outline | None] = {}
         self._documents: dict[str, Document] = {}
         self._names: dict[str, _Names] = {}
+        self._told: frozenset[str] = frozenset()
+        """Which elements replace others, as it was logged last."""
         self.broken: dict[str, DocumentError] = {}
 
     def load(self, files: Iterable[str]) -> tuple[str, ...]:
@@ -112,8 +114,10 @@ class Library:
                 parts.append(
                     _without(self._documents[file].configuration, [self._names.get(each) for each in later])
                 )
-        for replacement in replacements(parts):
-            log.info(str(replacement))
+        replaced = frozenset(map(str, replacements(parts)))
+        for each in sorted(replaced - self._told):
+            log.info(each)
+        self._told = replaced
         return Union(merge(parts), not self.broken)
 
     def let_go(self) -> None:

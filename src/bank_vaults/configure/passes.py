@@ -31,6 +31,10 @@ class TokenError(Exception):
     """No token can be had. The text says why, and what to do."""
 
 
+class LoginRefusedError(TokenError):
+    """A login of a kind that servers lock for a while when it fails several times (user lockout)."""
+
+
 class MovedError(Exception):
     """What a saved plan would do is no longer what is to be done."""
 

@@ -171,6 +171,11 @@ def counts(outcomes: Iterable[Outcome]) -> Counter[tuple[str, str]]:
     return Counter((outcome.change.identity.section, result_of(outcome)) for outcome in outcomes)
 
 
+def not_as_wanted(failed: Sequence[Outcome]) -> str:
+    """How many objects are not as wanted, in words."""
+    return f"{len(failed)} object{'s are' if len(failed) > 1 else ' is'} not as wanted"
+
+
 def summary(outcomes: Sequence[Outcome], seconds: float, reads: int, writes: int) -> Iterator[str]:
     """A table with a row for each section, what failed and why, and the figures of the run."""
     counted = counts(outcomes)

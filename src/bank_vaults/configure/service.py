@@ -22,9 +22,9 @@ from bank_vaults.configure.config import Configuration
 from bank_vaults.configure.library import Library
 from bank_vaults.configure.memory import Memory
 from bank_vaults.configure.model import Identity, Wanted
-from bank_vaults.configure.passes import RUN_ERRORS, Passes, Report
+from bank_vaults.configure.passes import RUN_ERRORS, LoginRefusedError, Passes, Report
 from bank_vaults.configure.plan import Plan
-from bank_vaults.configure.report import counts
+from bank_vaults.configure.report import counts, not_as_wanted
 from bank_vaults.domain.durations import format_duration
 from bank_vaults.domain.exitcodes import ExitCode
 from bank_vaults.telemetry.metrics import Metrics
@@ -202,7 +202,10 @@ class Service:
                 report = self._ahead.pop().followed_by(report)
         except RUN_ERRORS as error:
             log.error(f"error configuring vault: {error}")
-            return self._after_failure(pending or self._library.files, ()), pending or self._library.files
+            self._known = None  # nothing is hurried as long as nothing can be done at all
+            least = _LONGEST_HOPELESS if isinstance(error, LoginRefusedError) else 0.0
+            files = pending or self._library.files
+            return self._after_failure(files, (), least), files
         if self._stop.requested:
             return 0.0, pending
         if drifting:
@@ -210,9 +213,7 @@ class Service:
         self._count(report, pending)
         if report.failed:
             said = tuple((str(each.change.identity), each.sentence) for each in report.failed)
-            log.error(
-                f"error configuring vault: {len(report.failed)} objects are not as wanted; {said[0][1]}"
-            )
+            log.error(f"error configuring vault: {not_as_wanted(report.failed)}; {said[0][1]}")
             places = {each.change.place.file for each in report.failed if each.change.place}
             failed = tuple(file for file in pending if file in places) or pending or self._library.files
             return self._after_failure(failed, () if report.transient else said), failed
@@ -223,12 +224,15 @@ class Service:
         interval = self._manner.drift_interval
         return (float("inf") if interval is None else interval), ()
 
-    def _after_failure(self, files: Iterable[str], said: tuple[tuple[str, str], ...]) -> float | None:
+    def _after_failure(
+        self, files: Iterable[str], said: tuple[tuple[str, str], ...], least: float = 0.0
+    ) -> float | None:
+        """The pause in seconds, ``least`` at least; None: the process is to end."""
         if self._manner.fatal:
             return None
         longest = _LONGEST_HOPELESS if said and said == self._hopeless else _LONGEST_PAUSE
         self._hopeless = said
-        pause = min(longest, _FIRST_PAUSE * 2.0 ** min(self._failures, 30))
+        pause = max(least, min(longest, _FIRST_PAUSE * 2.0 ** min(self._failures, 30)))
         self._failures += 1
         for file in files:
             log.error(

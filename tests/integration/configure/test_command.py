@@ -300,6 +300,11 @@ def test_k25_no_root_token_is_needed_at_all(place: Place, tmp_path: Path) -> Non
     with FaultProxy(place.server) as proxy:
         again = place.once(*flags, state, environment=secret, address=proxy.address)
         assert (again.code, place.writes(proxy)) == (0, [("PUT", "auth/machines/login")]), again.log
+        wrong = {"BANK_VAULTS_AUTH_SECRET_ID": "wrong"}
+        refused = place.once(*flags, state, environment=wrong, address=proxy.address)
+        assert refused.code == 1
+        assert "the login at auth/machines/login was refused" in refused.log
+        assert proxy.count("PUT", "auth/machines/login") == 2  # once for each run: a login can be locked
     assert len(place.call("GET", "auth/token/accessors?list=true").body["data"]["keys"]) == 1
     assert place.once("--auth=approle").code == 64
 

@@ -16,7 +16,7 @@ from bank_vaults.configure.apply import Outcome, Result
 from bank_vaults.configure.config import Configuration, Named
 from bank_vaults.configure.library import Library
 from bank_vaults.configure.model import Action, Change, Identity, Place
-from bank_vaults.configure.passes import Passes, Report
+from bank_vaults.configure.passes import LoginRefusedError, Passes, Report
 from bank_vaults.configure.plan import Plan
 from bank_vaults.configure.sections import auth
 from bank_vaults.configure.server import Server
@@ -124,6 +124,16 @@ def test_k22_what_may_succeed_soon_is_tried_every_minute(made: Made) -> None:
     running, clock, _ = made(("the server is busy", True), waits=10)
     running.run(WATCHER)
     assert clock.pauses == [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0, 60.0]
+
+
+def test_a_login_that_servers_lock_is_tried_seldom(made: Made) -> None:
+    running, clock, server = made(LoginRefusedError("refused"), waits=3)
+    running.run(WATCHER)
+    assert clock.pauses == [900.0, 900.0, 900.0]
+    running, _, server = made(LoginRefusedError("refused"), waits=10)
+    with pytest.raises(LoginRefusedError):
+        running.once()
+    assert server.passes == 1
 
 
 def test_a_success_begins_the_pauses_anew(made: Made) -> None:

@@ -150,7 +150,7 @@ def _once(settings: Settings, service: Service, stop: Stop, passes: Passes) -> i
         return 128 + stop.signal
     _show(settings, done)
     if done.failed:
-        log.error(f"error configuring vault: {len(done.failed)} objects are not as wanted")
+        log.error(f"error configuring vault: {report.not_as_wanted(done.failed)}")
         return ExitCode.FAILURE
     log.info("successfully configured vault")
     return ExitCode.OK

@@ -7,18 +7,20 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from bank_vaults.cli.errors import UsageError
-from bank_vaults.configure.passes import TokenError, TokenSource
+from bank_vaults.configure.passes import LoginRefusedError, TokenError, TokenSource
 from bank_vaults.domain.secrets import Secret
 from bank_vaults.domain.settings import Settings
 from bank_vaults.keystores.base import KeyStore, PinRefusedError, StoreError
 from bank_vaults.unsealer.root_token import RootTokenError, generated_root_token, stored_root_token
 from bank_vaults.vault.client import VaultClient
-from bank_vaults.vault.errors import VaultError
+from bank_vaults.vault.errors import FatalError, VaultError
 from bank_vaults.vault.sys import Sys
 
 log = logging.getLogger(__name__)
 
 _LARGEST = 64 * 1024
+_REFUSED = 400
+"""The status by which servers refuse a login."""
 
 
 def token_source(settings: Settings, client: VaultClient, open_store: Callable[[], KeyStore]) -> TokenSource:
@@ -109,13 +111,23 @@ def _login_source(settings: Settings, client: VaultClient, method: str) -> Token
         def body() -> Mapping[str, object]:
             return {"name": role} if role else {}
 
-    return lambda: _logged_in(client, path, body())
+    return lambda: _logged_in(client, path, body(), locks=method == "approle")
 
 
 @contextmanager
-def _logged_in(client: VaultClient, path: str, body: Mapping[str, object]) -> Iterator[Secret]:
-    """A token of its own for each pass, revoked at the end."""
-    answer = client.request("PUT", path, body, anonymous=True)
+def _logged_in(
+    client: VaultClient, path: str, body: Mapping[str, object], *, locks: bool
+) -> Iterator[Secret]:
+    """A token of its own for each pass, revoked at the end. ``locks``: who fails several times is locked."""
+    try:
+        answer = client.request("PUT", path, body, anonymous=True)
+    except FatalError as error:
+        if not locks or error.status != _REFUSED:
+            raise
+        raise LoginRefusedError(
+            f"the login at {path} was refused: {'; '.join(error.messages)}: are --auth-role-id and "
+            "--auth-secret-id right, and not used up? Servers lock a login that fails several times"
+        ) from None
     auth = answer.data.get("auth")
     found = auth.get("client_token") if isinstance(auth, dict) else None
     if not isinstance(found, str) or not found:
