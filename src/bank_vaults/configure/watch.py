@@ -2,7 +2,8 @@
 
 Directories are watched with inotify (inotify(7)), through libc: three functions, so no library for them. What
 has happened is told by comparing the files with what they were, so that the name of an event does not matter.
-A file that is being written is not read before its writer has closed it. Where there are no events, as on
+A file that is being written is not read before its writer has closed it: a shell empties a file before it
+starts the program whose output goes there, and an empty file wants nothing. Where there are no events, as on
 network file systems, a look now and then finds the same.
 """
 
@@ -11,6 +12,7 @@ from __future__ import annotations
 import ctypes
 import logging
 import os
+import stat
 import struct
 import time
 from collections.abc import Callable, Iterable
@@ -26,7 +28,10 @@ _LOOK: Final = 2.0
 """Seconds between two looks without an event."""
 
 _QUIET: Final = 1.0
-"""Seconds without a change after which a file is read that nobody has closed."""
+"""Seconds without a change after which a file is read of which no event has told who writes it."""
+
+_UNCLOSED: Final = 60.0
+"""Seconds without a change after which a file is read that its writer has not closed."""
 
 
 class Seen(NamedTuple):
@@ -55,6 +60,8 @@ class Watcher:
         self._told: set[str] = set()
         self._seen = {file: _look(path) for file, path in self._files.items()}
         self._due: dict[str, float] = {}
+        self._written: dict[str, float] = {}
+        """When files that are not closed yet were last written, by path."""
         self._next_look = 0.0
         self._watch()
 
@@ -68,12 +75,12 @@ class Watcher:
 
     def pause(self) -> float:
         """Seconds after which ``changed`` is to be asked even without an event."""
-        return max(0.0, min([self._next_look, *self._due.values()]) - self._clock())
+        return max(0.0, min([self._next_look, *map(self._readable_at, self._due)]) - self._clock())
 
     def changed(self) -> tuple[str, ...]:
         """The files that have changed since the last time and can be read now, in their order."""
         now = self._clock()
-        finished, touched = self._drain()
+        finished, touched = self._drain(now)
         if now >= self._next_look:
             self._next_look = now + _LOOK
             self._watch()
@@ -92,13 +99,20 @@ class Watcher:
         for file, path in self._files.items():
             if path in finished or self._seen[file].target in finished:
                 self._due[file] = now
-        due = tuple(file for file in self._files if self._due.get(file, now + 1) <= now)
+        due = tuple(file for file in self._files if file in self._due and self._readable_at(file) <= now)
         for file in due:
             del self._due[file]
         return due
 
-    def _drain(self) -> tuple[frozenset[str], bool]:
+    def _readable_at(self, file: str) -> float:
+        seen = self._seen[file]
+        paths = (self._files[file], seen.target) if seen.inode else ()
+        unclosed = [self._written[path] + _UNCLOSED for path in paths if path in self._written]
+        return max(self._due[file], *unclosed) if unclosed else self._due[file]
+
+    def _drain(self, now: float) -> tuple[frozenset[str], bool]:
         """The paths of files that are complete, and whether anything at all has happened."""
+        ours = {*self._files.values(), *(seen.target for seen in self._seen.values())}
         finished = set()
         happened = False
         while self._events:
@@ -113,8 +127,15 @@ class Watcher:
                 position += _EVENT.size
                 name = events[position : position + length].rstrip(b"\0")
                 position += length
-                if mask & (_CLOSE_WRITE | _MOVED_TO) and watch in self._directories:
-                    finished.add(os.path.join(self._directories[watch], os.fsdecode(name)))
+                if watch not in self._directories:
+                    continue
+                path = os.path.join(self._directories[watch], os.fsdecode(name))
+                if mask & (_CLOSE_WRITE | _MOVED_TO):
+                    finished.add(path)
+                    self._written.pop(path, None)
+                elif path in ours and (mask & _MODIFY or _is_open_to_its_maker(path)):
+                    finished.discard(path)
+                    self._written[path] = now
         return frozenset(finished), happened
 
     def _watch(self) -> None:
@@ -129,6 +150,15 @@ class Watcher:
             if file not in self._told:
                 self._told.add(file)
                 log.info(f"watching directory for changes: {os.path.dirname(path)}")
+
+
+def _is_open_to_its_maker(path: str) -> bool:
+    """Of what was just made: a file, and no link, which is complete at once."""
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return False
+    return stat.S_ISREG(found.st_mode) and found.st_nlink == 1
 
 
 def _look(path: str) -> Seen:

@@ -103,11 +103,41 @@ def test_k15_a_file_is_not_read_before_its_writer_has_closed_it(watcher: Watcher
     assert noticed(watcher, 0.2) == ()
 
 
-def test_k15_a_file_that_nobody_closes_is_read_after_a_while(watcher: Watcher, file: Path) -> None:
+def test_k15_a_file_whose_writer_takes_its_time_is_not_read_empty(watcher: Watcher, file: Path) -> None:
+    with file.open("w") as writer:  # as a shell does before it starts the program whose output it gets
+        assert noticed(watcher, 2.5) == ()
+        writer.write("policies: []")
+    assert noticed(watcher) == (str(file),)
+
+
+def test_k15_a_new_file_is_not_read_before_its_writer_has_closed_it(watcher: Watcher, file: Path) -> None:
+    file.unlink()
+    assert noticed(watcher, 5.0) == (str(file),)
+    with file.open("w") as writer:
+        assert noticed(watcher, 2.5) == ()
+        writer.write("policies: []")
+    assert noticed(watcher) == (str(file),)
+
+
+def test_k15_a_hard_link_is_complete_at_once(watcher: Watcher, file: Path) -> None:
+    (file.parent / "other").write_text("two")
+    file.unlink()
+    assert noticed(watcher, 5.0) == (str(file),)
+    os.link(file.parent / "other", file)
+    assert noticed(watcher, 5.0) == (str(file),)
+
+
+def test_k15_a_file_that_nobody_closes_is_read_after_a_minute(file: Path) -> None:
+    later = 0.0
+    watcher = Watcher([str(file)], lambda: time.monotonic() + later)
+    watcher.changed()
     with file.open("w") as writer:
         writer.write("policies: []")
         writer.flush()
-        assert noticed(watcher, 5.0) == (str(file),)
+        assert noticed(watcher, 0.3) == ()
+        later = 61.0
+        assert noticed(watcher) == (str(file),)
+    watcher.close()
 
 
 def test_a_file_that_is_gone_is_told_and_so_is_its_return_in_a_new_directory(tmp_path: Path) -> None:
