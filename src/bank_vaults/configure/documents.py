@@ -30,6 +30,12 @@ LARGEST_FILE: Final = 64 * 1024 * 1024
 """Bytes."""
 
 
+_VALUES: Final = (
+    "a value that a template puts in may break a document: '| toJson' quotes it, "
+    "and '--template-mode scalar' keeps each in its place"
+)
+
+
 class Rendered(NamedTuple):
     """A file as it is to be read."""
 
@@ -37,6 +43,8 @@ class Rendered(NamedTuple):
     text: str
     same_lines: bool
     """Whether it has as many lines as the file: then line numbers are those of the file."""
+    as_it_is: bool = True
+    """Whether nothing was put in by templates."""
 
     def __repr__(self) -> str:
         return f"Rendered({self.file!r})"
@@ -96,13 +104,13 @@ def rendered(file: str, text: str, sources: Sources, *, mode: str = TEXT) -> Ren
         found = render(text, sources, mode=mode)
     except TemplateError as error:
         raise _as_a_whole(file, f"the file cannot be rendered: {error}") from None
-    return Rendered(file, found.removeprefix("\ufeff"), found.count("\n") == text.count("\n"))
+    return Rendered(file, found.removeprefix("\ufeff"), found.count("\n") == text.count("\n"), found == text)
 
 
 def document(source: Rendered, *, outlined: bool = False) -> Document:
     """The document of a rendered file, with its outline where that is asked for. Raises DocumentError."""
     reporter = Reporter(source.file, rendered=not source.same_lines)
-    tree, is_json = _tree(source.text, reporter)
+    tree, is_json = _tree(source, reporter)
     configuration = decode(tree, reporter)
     if reporter.problems:
         _add_refusals(configuration, reporter)
@@ -134,14 +142,15 @@ def _add_refusals(configuration: Configuration, reporter: Reporter) -> None:
             reporter.problem(item.place.line, item.place.column, str(item.identity), item.reason)
 
 
-def _tree(text: str, reporter: Reporter) -> tuple[Located | None, bool]:
+def _tree(source: Rendered, reporter: Reporter) -> tuple[Located | None, bool]:
     """The one value of a text, None where there is none, and whether it is JSON; else it is YAML."""
     try:
-        found, faults, is_json = _located(text)
+        found, faults, is_json = _located(source.text)
     except YamlError as error:
         found, faults, is_json = None, [error], False
+    hint = "" if source.as_it_is else _VALUES
     for fault in faults:
-        reporter.problem(fault.line, fault.column, "", fault.sentence)
+        reporter.problem(fault.line, fault.column, "", fault.sentence, hint)
     return found, is_json
 
 

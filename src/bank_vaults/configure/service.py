@@ -130,13 +130,15 @@ class Service:
             state = self._passes.server_state()
         except VaultError as error:
             self._metrics.observe_server(address, up=False, initialized=None, sealed=None, leader=None)
-            log.error(f"error checking if vault is sealed: {error}, waiting {wait} before trying again...")
+            sentence = f"error checking if vault is sealed: {error}, waiting {wait} before trying again..."
+            log.error(sentence, extra={"fields": {"address": address}})
             return False
         self._metrics.observe_server(
             address, up=True, initialized=state.initialized, sealed=state.sealed, leader=None
         )
         if state.sealed:
-            log.info(f"vault is sealed, waiting {wait} before trying again...")
+            what = "sealed" if state.initialized else "not initialized"
+            log.info(f"vault is {what}, waiting {wait} before trying again...")
             return False
         log.info("vault is unsealed, configuring...")
         return True

@@ -109,9 +109,10 @@ class VaultClient:
         """One call. Raises VaultError.
 
         ``path`` is relative to ``/v1/`` and not yet quoted; what follows a ``?`` is an encoded query.
-        ``token`` defaults to that of the configuration, ``anonymous`` sends none. ``namespaced`` False
-        leaves the namespace out, for the calls that exist in the root namespace only. ``timeout`` limits
-        the whole call in seconds, with all tries and the pauses between them. ``retries`` are extra
+        ``token`` defaults to that of the configuration; an empty one is none, ``anonymous`` sends none.
+        ``namespaced`` False leaves the namespace out, for the calls that exist in the root namespace only.
+        ``timeout`` limits the whole call in seconds, with all tries and the pauses between them. ``retries``
+        are extra
         tries after a TransientError: 0 means that the request is sent once at most. With ``only_refused``
         they are for answers by which the server has certainly done nothing: 412 and 429.
         """
@@ -119,7 +120,9 @@ class VaultClient:
         deadline = self._clock() + (self._config.timeout if timeout is None else timeout)
         name, target = _target(path)
         content = None if body is None else _compact(body).encode()
-        headers = self._headers(method, name, None if anonymous else token or self._config.token, namespaced)
+        if token is None:
+            token = self._config.token
+        headers = self._headers(method, name, None if anonymous else token, namespaced)
         call = _Call(method, name, target, headers, content)
         outcome_unknown = False
         attempt = 0

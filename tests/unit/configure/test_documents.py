@@ -247,3 +247,13 @@ policies:
         documents.parse("f.yml", text, Sources({}))
     told = [(problem.line, problem.column, problem.where) for problem in found.value.problems]
     assert told == [(1, 1, ""), (3, 5, "policies policy a"), (5, 5, "policies[2]"), (5, 6, "policies[2]")]
+
+
+def test_of_a_value_that_breaks_the_document_it_is_told_what_helps() -> None:
+    text = "policies:\n- name: '${ env `NAME` }'\n"
+    with pytest.raises(DocumentError, match=r"'\| toJson' quotes it") as broken:
+        documents.parse(FILE, text, Sources({"NAME": "o'clock"}))
+    assert "o'clock" not in str(broken.value)
+    with pytest.raises(DocumentError) as plain:
+        documents.parse(FILE, "policies: [", Sources({}))
+    assert "toJson" not in str(plain.value)

@@ -117,6 +117,12 @@ def test_a_call_sends_headers_and_json_and_returns_the_object(connect: Connect) 
     assert request.headers["host"] == f"127.0.0.1:{server.port}"
 
 
+def test_an_empty_token_is_not_replaced_by_the_one_of_the_environment(connect: Connect) -> None:
+    with FakeServer(OK) as server:
+        connect(server, token=Secret("t-1")).request("GET", "x", token=Secret(""))
+    assert "x-vault-token" not in server.requests[0].headers
+
+
 def test_token_and_namespace_are_sent_only_where_wanted(connect: Connect) -> None:
     with FakeServer(OK) as server:
         client = connect(server, token=Secret("t-1"), namespace="team")
