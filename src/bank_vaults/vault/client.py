@@ -112,9 +112,8 @@ class VaultClient:
         ``token`` defaults to that of the configuration; an empty one is none, ``anonymous`` sends none.
         ``namespaced`` False leaves the namespace out, for the calls that exist in the root namespace only.
         ``timeout`` limits the whole call in seconds, with all tries and the pauses between them. ``retries``
-        are extra
-        tries after a TransientError: 0 means that the request is sent once at most. With ``only_refused``
-        they are for answers by which the server has certainly done nothing: 412 and 429.
+        are extra tries after a TransientError: 0 means that the request is sent once at most. With
+        ``only_refused`` they are for answers by which the server has certainly done nothing: 412 and 429.
         """
         retries = self._config.max_retries if retries is None else retries
         deadline = self._clock() + (self._config.timeout if timeout is None else timeout)
