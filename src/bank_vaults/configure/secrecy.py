@@ -19,6 +19,11 @@ _OPEN: Final = re.compile(
 _ASSIGNED: Final = re.compile(r"(?:^|(?<=[?&;,\s\"'-]))([A-Za-z][\w-]{0,64})=[^\s&]")
 """A name with its value inside of a text: in the query of a URL, an argument, a variable, a connection."""
 
+_IN_SQL: Final = re.compile(
+    r"\b(?:PASSWORD|IDENTIFIED(?:\s+WITH\s+\S+)?\s+(?:BY|AS))\s*=?\s*(['\"])(?!\{\{|\1)", re.IGNORECASE
+)
+"""A password written into a statement; what the server is to put in, ``'{{password}}'``, is none."""
+
 
 def secret_names(fields: Mapping[str, Any]) -> frozenset[str]:
     """The fields whose values are to be hidden: rather one too many than one too few.
@@ -39,6 +44,8 @@ def _hides(name: str, value: Any) -> bool:
 def _tells(text: str) -> bool:
     """Whether there is something secret in a text, whatever it is called."""
     if "PRIVATE KEY" in text or re.search(r"://[^/@\s]*:[^/@\s]*@", text):
+        return True
+    if _IN_SQL.search(text):
         return True
     return "=" in text and any(_named(found[1].replace("-", "_")) for found in _ASSIGNED.finditer(text))
 

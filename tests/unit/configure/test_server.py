@@ -136,6 +136,10 @@ def test_values_under_such_names_are_shown(name: str) -> None:
         "host=db.example user=root password=x",
         ["--ca-cert=/tls/ca.crt", "--db-password=x"],
         ["HOME=/", "API_TOKEN=x"],
+        ["ALTER USER app WITH ENCRYPTED PASSWORD 'x';"],
+        'create user u identified by "x"',
+        "CREATE USER u IDENTIFIED WITH caching_sha2_password BY 'x'",
+        "CREATE LOGIN u WITH PASSWORD = 'x'",
     ],
 )
 def test_values_with_a_secret_inside_are_hidden(value: object) -> None:
@@ -150,6 +154,9 @@ def test_values_with_a_secret_inside_are_hidden(value: object) -> None:
         ["--ca-cert=/tls/ca.crt"],
         'path "secret/*" {\n  min_wrapping_ttl = "1s"\n}',
         "a token = b, password=",
+        ["CREATE ROLE \"{{name}}\" WITH LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}';"],
+        "ALTER USER u IDENTIFIED BY '{{password}}'",
+        "ALTER USER u WITH PASSWORD ''",
     ],
 )
 def test_values_without_a_secret_inside_are_shown(value: object) -> None:
