@@ -230,6 +230,8 @@ def _read_in_yaml(text: str, start: int, end: int, begins: Opening, ends: Openin
     part, dash = text[start:end], " " * begins.indent + "-"
     if part and not part.startswith((f"{dash} ", f"{dash}\n")):
         return None
+    if text[start - 1] != "\n":
+        return None  # it goes on in the last line of what was the whole text
     name = section_name(begins.section)
     head = "\n" * (text.count("\n", 0, start) - 1) + f"{name}:\n"
     sentinel = "" if end == len(text) else f"{_SENTINEL}:\n" if ends.end else f"{dash} {_SENTINEL}\n"

@@ -153,6 +153,12 @@ def test_what_cannot_be_cut_has_no_outline(text: str) -> None:
         assert "*a" in text  # a policy is no map
 
 
+@pytest.mark.parametrize("text", [YAML.rstrip("\n"), YAML + "# ours", INDENTED.partition("\nauth:")[0]])
+@pytest.mark.parametrize("more", ["- {name: new}\n", "  - {name: new}\n", "- name: new\n", "- name: new"])
+def test_what_is_appended_to_a_last_line_without_an_end_belongs_to_that_line(text: str, more: str) -> None:
+    assert changed(text, text + more) is None
+
+
 def test_nothing_of_the_document_is_in_its_outline() -> None:
     text = "auth:\n- type: userpass\n  users:\n  - username: u\n    password: swordfish\n"
     outline = read(text).outline
