@@ -60,12 +60,15 @@ class Memory(NamedTuple):
 
     def encode(self) -> bytes:
         """As one compact JSON text."""
-        records = [[*identity, *record] for identity, record in sorted(self.records.items())]
+        known = sorted(self.records.items())
+        records = [[*identity, wanted, shown, done] for identity, (wanted, shown, done, _) in known]
+        names = [[*identity, record.names] for identity, record in known if record.names]
         pending = [[*identity, *saving, data] for identity, (saving, data) in sorted(self.pending.items())]
         text = {
             "version": _VERSION,
             "key": b64encode(self.key).decode(),
             "records": records,
+            "names": names,  # apart from the records, of which earlier versions expect no more
             "pending": pending,
         }
         return json.dumps(text, separators=(",", ":")).encode()
@@ -77,9 +80,15 @@ class Memory(NamedTuple):
             content = json.loads(text)
             if content["version"] != _VERSION:
                 raise MalformedMemoryError(f"version {content['version']!r} is not known")
+            names = {
+                Identity(section, kind, name): tuple(fields)
+                for section, kind, name, fields in content.get("names", ())
+            }
             records = {
-                Identity(section, kind, name): Record(wanted, shown, tuple(done), tuple(*names))
-                for section, kind, name, wanted, shown, done, *names in content["records"]
+                (identity := Identity(section, kind, name)): Record(
+                    wanted, shown, tuple(done), names.get(identity, ())
+                )
+                for section, kind, name, wanted, shown, done in content["records"]
             }
             pending = {
                 Identity(section, kind, name): Pending(Saving(path, versioned), dict(data))

@@ -102,6 +102,8 @@ def judge(
     """Compare fields with what the server shows, with the help of what is remembered."""
     now = "" if exact else context.digest(wanted)
     known = record is not None and record.wanted == now and not exact
+    if known and record is not None and not record.names:
+        record = record._replace(names=tuple(wanted))  # it is of a version that did not remember them
     fresh = Record(now, done=record.done if record else (), names=() if exact else tuple(wanted))
     if found.problem:
         if known and context.write_only is not WriteOnly.ALWAYS:

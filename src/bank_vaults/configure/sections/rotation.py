@@ -28,6 +28,7 @@ from bank_vaults.configure.sections.item import Verdict, change_of, judge, reset
 
 ROTATED: Final = "rotated"
 _CREDENTIALS: Final = "credentials "
+_RESETS: Final = (list, dict)
 
 
 class Rotation(NamedTuple):
@@ -107,7 +108,10 @@ class Rotated(NamedTuple):
             reason = "its credentials have changed in the document"
             names = sorted(self.rotation.replaced & self.fields.keys())
             changed = tuple(Difference(name, None, None, secret=True) for name in names)
-            return self._change(Verdict(Action.UPDATE, reason, changed, None), before, (self.fields,))
+            verdict = judge(rest, found, record, context)
+            taken = tuple(each for each in verdict.differences if each.field in verdict.gone)
+            body = {**self.fields, **resets(verdict.gone, _RESETS)}
+            return self._change(Verdict(Action.UPDATE, reason, (*changed, *taken), None), before, (body,))
         return self._compare(found, rest, record, before, context)
 
     def _compare(
@@ -120,13 +124,13 @@ class Rotated(NamedTuple):
             verdict = judge(rest, found, record, context)
         if verdict.action is Action.KEEP:
             if record is not None and ROTATED in record.done:
-                return self._change(verdict, None, ())._replace(record=record)
+                return self._change(verdict, None, ())
             why = "no record that" if record is None else "it is not known whether"
             reason = f"{why} its credentials were rotated"
             return self._change(Verdict(Action.UPDATE, reason, (), None), before, ())
         if self.rotation.partial:
             rotate = record is None or ROTATED not in record.done
-            body = {**rest, **resets(verdict.gone, (list, dict))}
+            body = {**rest, **resets(verdict.gone, _RESETS)}
             return self._change(verdict, before, (body,), rotate=rotate)
         reason = (
             f"{verdict.reason}; it is only written with credentials, and those of the document are rotated"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -139,11 +140,39 @@ def test_a_group_loses_policies_and_metadata_and_no_members_that_nobody_names() 
     assert change.requests[0].body == {"type": "internal", "policies": [], "metadata": {}}
 
 
-def test_the_names_are_remembered_and_a_memory_without_them_is_read() -> None:
+def test_new_credentials_do_not_hide_that_something_else_is_taken_out() -> None:
+    def text(members: str) -> str:
+        item = f"name: c, username: u, rotate: true{members}"
+        return f"secrets: [{{type: database, configuration: {{config: [{{{item}}}]}}}}]"
+
+    first = planned(text(", password: p, allowed_roles: [a]"), None)
+    change = planned(text(", password: q"), {"username": "u", "allowed_roles": ["a"]}, first.record)
+    assert change.requests[0].body == {"username": "u", "password": "q", "allowed_roles": []}
+    assert [each.field for each in change.differences] == ["password", "allowed_roles"]
+
+
+@pytest.mark.parametrize("more", ["", ", password: p, rotate: true"])
+def test_the_names_are_remembered_of_what_a_version_has_written_that_did_not(more: str) -> None:
+    def text(members: str) -> str:
+        return f"secrets: [{{type: database, configuration: {{config: [{{name: c{members}{more}}}]}}}}]"
+
+    first = planned(text(", username: u, allowed_roles: [a]"), None).record
+    assert first is not None
+    shown = {"username": "u", "allowed_roles": ["a"]}
+    kept = planned(text(", username: u, allowed_roles: [a]"), shown, first._replace(names=()))
+    assert kept.action is Action.KEEP
+    change = planned(text(", username: u"), shown, kept.record)
+    assert change.requests[0].body == {"username": "u", "allowed_roles": []}
+
+
+def test_the_names_are_remembered_where_versions_without_them_do_not_mind() -> None:
     identity, record = Identity("auth", "role", "r"), Record("w", "s", ("done",), ("a", "b"))
     memory = Memory.empty().with_records({identity: record})
     assert Memory.decode(memory.encode()) == memory
-    older = memory.encode().replace(b',["a","b"]', b"")
+    content = json.loads(memory.encode())
+    assert content["records"] == [["auth", "role", "r", "w", "s", ["done"]]]
+    del content["names"]
+    older = json.dumps(content).encode()
     assert dict(Memory.decode(older).records) == {identity: record._replace(names=())}
 
 
