@@ -141,12 +141,12 @@ class Passes:
         with self._tokens() as token:
             self._session = Session(self._client, token)
             seal = self.server_state()
-            state = State(self._place, seal.cluster_id, self.namespace)
             reader, server = self._facts()
             if server.has_index and seal.storage_type == "raft":
                 self._client.catch_up(seal.cluster_id)
                 reader, server = self._facts()
             server.check(self.namespace)
+            state = State(self._place, seal.cluster_id, self.namespace)  # it may be in the server as well
             wanted = assembly.wanted(configuration, server, self._options.secrets(), state.memory)
             chosen: tuple[Wanted, ...] = wanted
             if only is not None:
