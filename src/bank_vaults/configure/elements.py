@@ -197,8 +197,8 @@ def _mappings(
         if fault := values.name_fault(kind) if kind else "the name is missing":
             reporter.problem(content.line, content.column, at, fault)
             continue
-        named = {} if content.value is None else values.members(content, at, reporter)
-        made[kind] = _mapped(named or {}, at, reporter)
+        if content.value is not None:
+            made[kind] = _mapped(values.members(content, at, reporter) or {}, at, reporter)
     return made
 
 

@@ -201,6 +201,7 @@ def test_k19_an_empty_list_is_one_of_which_nothing_is_wanted(element: str, listi
     [
         "auth: [{type: approle}]",
         "auth: [{type: approle, roles: }]",
+        "auth: [{type: github, map: {teams: }}]",
         "secrets: [{type: pki, configuration: {}}]",
     ],
 )
