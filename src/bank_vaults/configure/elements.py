@@ -105,7 +105,12 @@ def _items(found: Located, field: Field, path: Path, reporter: Reporter) -> tupl
         return _named(found.value, path, reporter)
     made = _listed(found, field.keys, path, reporter, required=True)
     _expect_names_once(made, path, reporter)
-    return made
+    return None if _has_only_gaps(found, made) else made
+
+
+def _has_only_gaps(found: Located, made: tuple[Named, ...]) -> bool:
+    """Whether nothing is in any item of a list, which is then none that was emptied: a purge would take all."""
+    return bool(found.value) and not made
 
 
 def _is_by_name(members: Mapping[str, Located], keys: Sequence[str]) -> bool:
@@ -178,8 +183,10 @@ def _configuration(
             sentence = f"{written!r} is the same as {name!r}, which is there too"
             reporter.problem(option.line, option.column, path, sentence)
         elif option.value is not None:
-            made[name] = _listed(option, field.keys, at, reporter, required=False)
-            _expect_names_once(made[name], at, reporter)
+            items = _listed(option, field.keys, at, reporter, required=False)
+            _expect_names_once(items, at, reporter)
+            if not _has_only_gaps(option, items):
+                made[name] = items
     return made
 
 

@@ -201,7 +201,9 @@ def test_k19_an_empty_list_is_one_of_which_nothing_is_wanted(element: str, listi
     [
         "auth: [{type: approle}]",
         "auth: [{type: approle, roles: }]",
+        "auth: [{type: approle, roles: [null]}]",
         "auth: [{type: github, map: {teams: }}]",
+        "secrets: [{type: pki, configuration: {roles: [null]}}]",
         "secrets: [{type: pki, configuration: {}}]",
     ],
 )
