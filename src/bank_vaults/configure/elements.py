@@ -109,7 +109,7 @@ def _items(found: Located, field: Field, path: Path, reporter: Reporter) -> tupl
 
 
 def _has_only_gaps(found: Located, made: tuple[Named, ...]) -> bool:
-    """Whether nothing is in any item of a list, which is then none that was emptied: a purge would take all."""
+    """Whether nothing is in any item of a list. It was not emptied then: a purge would take all."""
     return bool(found.value) and not made
 
 
