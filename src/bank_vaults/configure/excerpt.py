@@ -189,12 +189,17 @@ def excerpt(known: Outline, text: str) -> Excerpt | None:
     while first < last and is_same(pieces[first], start):
         start += pieces[first].length
         first += 1
+    if first == last and start == len(text):
+        return Excerpt(_SECTIONS[0], Located({}, 1, 1), frozenset())  # nothing has changed
     behind, end = last, len(text)
     while behind > first and end - (length := pieces[behind - 1].length) >= start:
         if not is_same(pieces[behind - 1], end - length):
             break
         end -= length
         behind -= 1
+    if first and not known.is_json and not _begins_element(text, start, end, pieces[first].opening):
+        first -= 1  # what was its end goes on now
+        start -= pieces[first].length
     begins, ends = pieces[first].opening, pieces[behind].opening
     if begins is None or ends is None or begins.section != ends.section:
         return None
@@ -206,6 +211,13 @@ def excerpt(known: Outline, text: str) -> Excerpt | None:
     elsewhere = frozenset[Key]().union(*(each for each in others))
     name = section_name(begins.section)
     return Excerpt(begins.section, Located({name: Located(items, 1, 1)}, 1, 1), elsewhere)
+
+
+def _begins_element(text: str, start: int, end: int, opening: Opening | None) -> bool:
+    """Whether what has changed in YAML, if there is anything, begins with a dash in a line of its own."""
+    dash = " " * (opening.indent if opening else 0) + "-"
+    begins = text[start - 1] == "\n" and text.startswith((f"{dash} ", f"{dash}\n"), start)
+    return start == end or begins
 
 
 def _read_in_json(text: str, start: int, end: int, begins: Opening, ends: Opening) -> list[Located] | None:
@@ -230,8 +242,6 @@ def _read_in_yaml(text: str, start: int, end: int, begins: Opening, ends: Openin
     part, dash = text[start:end], " " * begins.indent + "-"
     if part and not part.startswith((f"{dash} ", f"{dash}\n")):
         return None
-    if text[start - 1] != "\n":
-        return None  # it goes on in the last line of what was the whole text
     name = section_name(begins.section)
     head = "\n" * (text.count("\n", 0, start) - 1) + f"{name}:\n"
     sentinel = "" if end == len(text) else f"{_SENTINEL}:\n" if ends.end else f"{dash} {_SENTINEL}\n"

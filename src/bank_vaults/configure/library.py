@@ -85,9 +85,9 @@ class Library:
 
         They are to be loaded next: they are kept as they are rendered now.
         """
-        parts = []
+        parts: list[Configuration] = []
         with self._sources() as sources:
-            for file in self.files:
+            for file in reversed(self.files):
                 if file not in files:
                     continue
                 try:
@@ -96,10 +96,11 @@ class Library:
                     continue  # whoever loads it is told
                 known = self._outlines.get(file)
                 found = None if known is None else documents.changed(rendered, known)
-                if found is not None:
-                    later = self.files[self.files.index(file) + 1 :]
-                    parts.append(_without(found, map(self._names.get, later)))
-        return merge(parts)
+                if found is None:
+                    break  # it may have elements now that replace those of earlier files
+                later = self.files[self.files.index(file) + 1 :]
+                parts.append(_without(found, map(self._names.get, later)))
+        return merge(reversed(parts))
 
     def _render(self, file: str, sources: Sources) -> Rendered:
         return documents.rendered(file, documents.read(file), sources, mode=self._mode)

@@ -74,6 +74,7 @@ def test_one_policy_that_has_changed_is_all_that_is_read(text: str, name: str) -
         (JSON, "}]}", '}, {"name": "new"}]}', ["new"]),
         (JSON, '{"policies": [', '{"policies": [{"name": "new"}, ', ["new"]),
         (JSON, ', {"name": "p5"', ', {"name": "new"}, {"name": "p5"', ["new"]),
+        (YAML, "- name: p3", "# once\n- name: p3", ["p2"]),
         (INDENTED, "# a", "# c", ["a"]),
         (INDENTED, "jwt", "userpass", []),
         (INDENTED, "", "", []),
@@ -98,7 +99,6 @@ def test_what_is_appended_is_found() -> None:
         (YAML, "- name: p3", "- name: p0"),
         (YAML, "- name: p3", "  name: p3"),
         (YAML, "- name: p3", " - name: p3"),
-        (YAML, "- name: p3", "# once\n- name: p3"),
         (YAML, "name: p3", "name: 'p3"),
         (YAML, "name: p3", "name: &anchor [p3"),
         (YAML, "- name: p3", "auth:\n- type: jwt\npolicies:\n- name: p3"),
@@ -156,7 +156,18 @@ def test_what_cannot_be_cut_has_no_outline(text: str) -> None:
 @pytest.mark.parametrize("text", [YAML.rstrip("\n"), YAML + "# ours", INDENTED.partition("\nauth:")[0]])
 @pytest.mark.parametrize("more", ["- {name: new}\n", "  - {name: new}\n", "- name: new\n", "- name: new"])
 def test_what_is_appended_to_a_last_line_without_an_end_belongs_to_that_line(text: str, more: str) -> None:
-    assert changed(text, text + more) is None
+    assert "new" not in (names(changed(text, text + more)) or ())
+
+
+@pytest.mark.parametrize("name", ["a", "b", "c"])
+@pytest.mark.parametrize("behind", ["", "auth:\n- type: jwt\n"])
+def test_an_element_that_has_more_lines_at_its_end_is_found(name: str, behind: str) -> None:
+    rules = {each: f"- name: {each}\n  rules: |\n    # {each}\n" for each in "abc"}
+    old = f"policies:\n{''.join(rules.values())}{behind}"
+    new = old.replace(rules[name], rules[name] + "    # more\n")
+    found = changed(old, new)
+    assert found is not None
+    assert [policy.rules for policy in found.policies] == [f"# {name}\n# more\n"]
 
 
 def test_nothing_of_the_document_is_in_its_outline() -> None:
@@ -197,7 +208,18 @@ SNIPPETS = (
         "!x ",
     ),
     *("policies:\n", "*a", "&a ", "<<: ", "...\n", "---\n", "- name: new\n", "  - name: new\n", "%TAG\n"),
-    *("null", "audit:\n", '{"name": "new"},', ', {"name": "new"}', "]}", "? ", "- - ", "\u2028", "\udc80"),
+    *(
+        "null",
+        "audit:\n",
+        '{"name": "new"},',
+        ', {"name": "new"}',
+        "]}",
+        "? ",
+        "- - ",
+        "\u2028",
+        "\udc80",
+        "- {name: new}\n",
+    ),
 )
 
 
@@ -260,7 +282,7 @@ def _edited(rng: random.Random, document: dict[str, Any]) -> dict[str, Any]:
 
 def _scribbled(rng: random.Random, text: str) -> str:
     for _ in range(rng.randrange(1, 4)):
-        start = rng.randrange(len(text) + 1)
+        start = rng.randrange(len(text) + 1) if rng.random() < 0.8 else len(text)
         end = min(len(text), start + rng.choice((0, 0, 0, 1, 1, 2, 5, 20)))
         text = text[:start] + rng.choice(("", *SNIPPETS)) + text[end:]
     return text
@@ -303,6 +325,8 @@ def test_an_excerpt_has_all_that_is_different_and_nothing_else(seed: int) -> Non
     for _ in range(150):
         document, style = _document(rng), rng.randrange(4)
         old = _written(document, style)
+        if rng.random() < 0.1:
+            old = old.rstrip("\n")
         edited = _written(_edited(rng, document), style)
         tried += read(old).outline is not None
         told += _check(old, edited)

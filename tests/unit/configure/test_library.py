@@ -91,6 +91,25 @@ def test_an_excerpt_has_what_has_changed_but_for_what_a_later_file_has(files: li
     assert rules(library) == ({"one": "", "both": "# of b", "three": ""}, True)
 
 
+def test_what_a_later_file_may_have_replaced_at_the_same_time_is_left_to_reading_the_whole(
+    files: list[Path],
+) -> None:
+    one, other = files
+    one.write_text("policies:\n- name: one\n")
+    other.write_text("policies:\n- name: two\ngroups: []\n")
+    library = Library(map(str, files), sources, "text", watched=True)
+    library.union()
+    one.write_text("policies:\n- name: one\n  rules: '# new'\n")
+    (policy,) = library.excerpt(
+        [*map(str, files)]
+    ).policies  # as volumes are swapped: with all that is in them
+    assert policy.rules == "# new"
+    other.write_text("groups: []\npolicies:\n- name: two\n- name: one\n  rules: '# newer'\n")
+    assert library.excerpt([*map(str, files)]) == Configuration()
+    library.load([*map(str, files)])
+    assert rules(library)[0] == {"one": "# newer", "two": ""}
+
+
 def test_a_file_is_rendered_once_for_its_excerpt_and_for_the_whole(files: list[Path]) -> None:
     library = Library([str(files[0])], sources, "text", watched=True)
     files[0].write_text("policies:\n- name: one\n  rules: '# ${ uuidv4 }'\n")
