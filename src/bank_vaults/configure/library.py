@@ -83,7 +83,7 @@ class Library:
     def excerpt(self, files: Iterable[str]) -> Configuration:
         """What has changed in these files, as far as that can be told without reading all of them.
 
-        They are to be loaded next: they are kept as they are rendered now.
+        They are to be loaded next: what is rendered here is kept for that.
         """
         parts: list[Configuration] = []
         with self._sources() as sources:
