@@ -153,7 +153,9 @@ class GroupProgram(Program):
 
     def start(self) -> None:
         """Start it."""
-        command = ["setpriv", "--pdeathsig", "KILL", "--", sys.executable, "-m", self.module]
+        # Whoever starts the tests with nohup has all of their processes ignore SIGHUP.
+        command = ["env", "--default-signal=HUP", "setpriv", "--pdeathsig", "KILL", "--"]
+        command += [sys.executable, "-m", self.module]
         with self._log_file.open("ab") as log, self._output_file.open("ab") as output:
             self._process = subprocess.Popen(
                 [*command, *self._arguments],
