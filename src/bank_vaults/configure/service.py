@@ -18,6 +18,7 @@ from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
+from bank_vaults.configure.apply import Result
 from bank_vaults.configure.config import Configuration
 from bank_vaults.configure.library import Library
 from bank_vaults.configure.memory import Memory
@@ -316,9 +317,13 @@ class Service:
         return self._manner.drift_interval or float("inf")
 
     def _tell_drift(self, report: Report) -> None:
-        corrected = [each for each in report.outcomes if each.change.requests]
-        self._metrics.set_drift(len(corrected))
-        for outcome in corrected:
+        drifted = [
+            each for each in report.outcomes if each.change.requests and each.result is not Result.KEPT
+        ]
+        self._metrics.set_drift(len(drifted))
+        for outcome in drifted:
+            if outcome.result is not Result.DONE:
+                continue  # which is told by itself
             fields = {"object": str(outcome.change.identity), "reason": outcome.change.reason}
             log.warning("an object was not as wanted, and is corrected", extra={"fields": fields})
 

@@ -15,7 +15,7 @@ from bank_vaults.configure import service
 from bank_vaults.configure.apply import Outcome, Result
 from bank_vaults.configure.config import Configuration, Named
 from bank_vaults.configure.library import Library
-from bank_vaults.configure.model import Action, Change, Identity, Place
+from bank_vaults.configure.model import Action, Change, Identity, Place, Request
 from bank_vaults.configure.passes import LoginRefusedError, Passes, Report
 from bank_vaults.configure.plan import Plan
 from bank_vaults.configure.sections import auth
@@ -192,6 +192,40 @@ def test_a_plan_that_has_to_pass_a_check_is_carried_out_once_and_only_then(made:
     with pytest.raises(TransientError):
         running.once(refuse)
     assert server.passes == 1
+
+
+def test_k22_only_what_was_corrected_is_said_to_be(
+    file: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Drifted(Answers):
+        """One object for each result, from the second pass on."""
+
+        def carry_out(self, *more: Any) -> Report:
+            first = super().carry_out(*more)
+            if self.passes == 1:
+                return first
+            request = Request("PUT", "auth/approle/role/a", {})
+            changes = {
+                each: Change(
+                    Identity("auth", "role", each.value), Action.UPDATE, "", self.place, requests=(request,)
+                )
+                for each in (Result.DONE, Result.KEPT, Result.REFUSED, Result.FAILED)
+            }
+            return Report(tuple(Outcome(change, result) for result, change in changes.items()), 0.0, 0, 1)
+
+    clock, metrics = Clock(2), Metrics()
+    monkeypatch.setattr(service, "time", clock)
+    daemon = Service(
+        Library([file], sources, "text"),
+        cast(Passes, Drifted(file, FINE)),
+        clock,
+        metrics,
+        Manner(drift_interval=5.0),
+    )
+    assert daemon.run(cast(Watcher, SimpleNamespace(changed=lambda: (), pause=lambda: 9.0))) == 0
+    said = [each for each in caplog.records if "is corrected" in each.message]
+    assert [vars(each)["fields"]["object"] for each in said] == ["auth role done"]
+    assert metrics.snapshot().configure.drift == 3
 
 
 def test_the_end_is_not_waited_for(made: Made) -> None:
