@@ -34,6 +34,9 @@ _SECTIONS: Final = ("audit", "plugins", "auth", "policies", "secrets")
 _PIECE: Final = 8192
 """Characters after which the next element begins a new piece."""
 
+_MOST_VALUES: Final = yaml12.MAX_VALUES // 2
+"""Of a document in YAML, and of a part of it: so both together are no more than what may be read."""
+
 _SENTINEL: Final = "__end_of_what_has_changed__"
 _LEAD: Final = re.compile(r"( *)- +")
 _OTHER_LINE_ENDS: Final = ("\r", "\x85", "\u2028", "\u2029")
@@ -91,7 +94,7 @@ def outline(text: str, tree: Located, configuration: Configuration, *, is_json: 
     cuts = list(_cuts(text, tree.value, configuration, is_json=is_json))
     if not cuts:
         return None
-    if not (is_json or _is_plain_yaml(text, cuts[0][0])):
+    if not (is_json or (_is_plain_yaml(text, cuts[0][0]) and _values(tree) <= _MOST_VALUES)):
         return None
     bounds: list[_Cut] = [(0, None, frozenset()), *cuts]
     if bounds[-1][0] != len(text):
@@ -110,6 +113,17 @@ def _is_plain_yaml(text: str, begin: int) -> bool:
         or _FAR_REACHING.search(text, begin)
         or any(end in text for end in _OTHER_LINE_ENDS)
     )
+
+
+def _values(tree: Located) -> int:
+    """How many values are in a tree."""
+    count, waiting = 0, [tree]
+    while waiting:
+        value = waiting.pop().value
+        count += 1
+        if isinstance(value, (dict, list)):
+            waiting += value.values() if isinstance(value, dict) else value
+    return count
 
 
 _Cut = tuple[int, Opening | None, frozenset[Key]]
@@ -246,7 +260,7 @@ def _read_in_yaml(text: str, start: int, end: int, begins: Opening, ends: Openin
     head = "\n" * (text.count("\n", 0, start) - 1) + f"{name}:\n"
     sentinel = "" if end == len(text) else f"{_SENTINEL}:\n" if ends.end else f"{dash} {_SENTINEL}\n"
     try:
-        found, faults = yaml12.locate(head + part + sentinel)
+        found, faults = yaml12.locate(head + part + sentinel, _MOST_VALUES)
     except YamlError:
         return None
     if faults or found is None or not isinstance(found.value, dict):

@@ -177,6 +177,16 @@ def test_nothing_of_the_document_is_in_its_outline() -> None:
     assert "swordfish" not in repr(tuple(outline)) + repr(outline)
 
 
+@pytest.mark.parametrize(("most", "has_excerpt"), [(20, True), (19, False), (21, True)])
+def test_a_part_cannot_have_more_values_than_would_be_read_of_the_whole(
+    monkeypatch: pytest.MonkeyPatch, most: int, has_excerpt: bool
+) -> None:
+    monkeypatch.setattr(excerpt, "_MOST_VALUES", most)  # six policies of three, the list, and the document
+    assert (changed(YAML, YAML.replace("a/3", "b/3")) is not None) is has_excerpt
+    many = "".join(f"- name: new{n}\n" for n in range(most))
+    assert changed(YAML, YAML + many) is None
+
+
 def test_an_element_that_stands_elsewhere_too_makes_the_whole_file_unusable() -> None:
     new = YAML.replace("p3", "p4")
     assert changed(YAML, new) is None
