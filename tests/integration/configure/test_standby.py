@@ -107,11 +107,14 @@ def test_what_others_have_just_written_is_seen_on_a_node_on_standby(nodes: Nodes
     eventually(lambda: follows(2), "the node is as far")
 
     looks: list[str] = []
+    last = (
+        2 if place.server.kind.flavour == "openbao" else 1
+    )  # of OpenBao once more, when the leader is asked
 
     def somebody(_: str, path: str) -> None:
         """Mends it while the run begins."""
         looks.append(path)
-        if path == "sys/auth" and looks.count(path) == 2:
+        if path == "sys/auth" and looks.count(path) == last:
             assert place.call("PUT", "secret/data/app", {"data": {"user": "me"}}).status == 200
 
     with HookedProxy(node, somebody) as proxy:
