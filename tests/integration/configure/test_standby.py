@@ -107,9 +107,7 @@ def test_what_others_have_just_written_is_seen_on_a_node_on_standby(nodes: Nodes
     eventually(lambda: follows(2), "the node is as far")
 
     looks: list[str] = []
-    last = (
-        2 if place.server.kind.flavour == "openbao" else 1
-    )  # of OpenBao once more, when the leader is asked
+    last = 2 if place.server.kind.flavour == "openbao" else 1  # once more, of the leader
 
     def somebody(_: str, path: str) -> None:
         """Mends it while the run begins."""
