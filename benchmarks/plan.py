@@ -53,7 +53,8 @@ def main() -> None:
     reading, planning = [], []
     for _ in range(options.rounds):
         begun = time.monotonic()
-        configuration = documents.parse("vault-config.json", text, Sources({})).configuration
+        rendered = documents.rendered("vault-config.json", text, Sources({}))
+        configuration = documents.document(rendered).configuration
         read = time.monotonic()
         memory = Memory.empty()
         wanted = assembly.wanted(configuration, Server(), lambda _: "", memory)

@@ -38,7 +38,7 @@ from tests.support.servers import Answer, Server, api
 
 def configuration_of(text: str) -> Configuration:
     """What a document says."""
-    return documents.parse("vault-config.yml", text, Sources({})).configuration
+    return documents.document(documents.rendered("vault-config.yml", text, Sources({}))).configuration
 
 
 def shows(answers: Mapping[str, Mapping[str, Any] | None]) -> Callable[[str], Shown]:

@@ -10,7 +10,6 @@ Of a text that has changed, ``changed`` gives what is in the part that has, wher
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from bank_vaults.configure import assembly, locatedjson
@@ -61,25 +60,6 @@ class Document(NamedTuple):
     """By which it is told what changes later. Only where it was asked for, and where it can be had."""
 
 
-def load_all(files: Iterable[str], sources: Sources, *, mode: str = TEXT) -> tuple[Document, ...]:
-    """The documents of all files, in their order. Raises DocumentError with the problems of all of them."""
-    documents: list[Document] = []
-    problems: list[Problem] = []
-    for file in files:
-        try:
-            documents.append(load(file, sources, mode=mode))
-        except DocumentError as error:
-            problems += error.problems
-    if problems:
-        raise DocumentError(problems)
-    return tuple(documents)
-
-
-def load(file: str, sources: Sources, *, mode: str = TEXT) -> Document:
-    """The document of a file. Raises DocumentError."""
-    return parse(file, read(file), sources, mode=mode)
-
-
 def read(file: str) -> str:
     """The text of a file; bytes that are no UTF-8 are surrogates. Raises DocumentError."""
     try:
@@ -91,11 +71,6 @@ def read(file: str) -> str:
     if len(content) > LARGEST_FILE:
         raise _as_a_whole(file, f"the file is bigger than {LARGEST_FILE >> 20} MiB")
     return content.decode("utf-8", "surrogateescape")
-
-
-def parse(file: str, text: str, sources: Sources, *, mode: str = TEXT) -> Document:
-    """The document of the text of a file. Raises DocumentError."""
-    return document(rendered(file, text, sources, mode=mode))
 
 
 def rendered(file: str, text: str, sources: Sources, *, mode: str = TEXT) -> Rendered:

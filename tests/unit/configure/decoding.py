@@ -10,13 +10,19 @@ from bank_vaults.configure.config import Configuration
 from bank_vaults.configure.documents import Document
 from bank_vaults.configure.problems import DocumentError
 from bank_vaults.templating.own.sources import Sources
+from bank_vaults.templating.render import TEXT
 
 FILE = "vault-config.yml"
 
 
+def parse(text: str, sources: Sources, mode: str = TEXT, file: str = FILE) -> Document:
+    """The document of a template."""
+    return documents.document(documents.rendered(file, text, sources, mode=mode))
+
+
 def document(text: str, file: str = FILE) -> Document:
     """The document of a text, with an empty environment."""
-    return documents.parse(file, text, Sources({}))
+    return parse(text, Sources({}), file=file)
 
 
 def decoded(content: Any) -> Configuration:

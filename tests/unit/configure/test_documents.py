@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 
 from bank_vaults.configure import documents
 from bank_vaults.configure.config import Configuration
+from bank_vaults.configure.library import Library
 from bank_vaults.configure.problems import DocumentError, Problem
 from bank_vaults.configure.schema import AUTH, DOCUMENT, SECRET_DATA, SECRETS
 from bank_vaults.templating.own.sources import Sources
-from tests.unit.configure.decoding import FILE, document, problems
+from bank_vaults.templating.render import TEXT
+from tests.unit.configure.decoding import document, parse, problems
 
 SAMPLE = Path(__file__).with_name("sample.yml")
 
@@ -90,9 +92,10 @@ def test_all_problems_of_all_files_are_told_at_once(tmp_path: Path) -> None:
     for name, text in texts.items():
         (tmp_path / name).write_text(text)
     files = [str(tmp_path / name) for name in (*texts, "absent.yml")]
-    with pytest.raises(DocumentError) as raised:
-        documents.load_all(files, Sources({}))
-    said = [(Path(problem.file).name, problem.line, problem.where) for problem in raised.value.problems]
+    library = Library(files, lambda: Sources({}), TEXT)
+    library.load(files)
+    raised = DocumentError(problem for error in library.broken.values() for problem in error.problems)
+    said = [(Path(problem.file).name, problem.line, problem.where) for problem in raised.problems]
     assert said == [
         ("a.yml", 1, "policies[0]"),
         ("a.yml", 1, "policies[0]"),
@@ -101,15 +104,8 @@ def test_all_problems_of_all_files_are_told_at_once(tmp_path: Path) -> None:
         ("c.yml", 0, ""),
         ("absent.yml", 0, ""),
     ]
-    assert 'cannot be rendered: template: config:1: function "nope" not defined' in str(raised.value)
-    assert str(raised.value).endswith("absent.yml: the file cannot be read: No such file or directory")
-
-
-def test_files_that_can_be_used_come_in_their_order(tmp_path: Path) -> None:
-    for name in ("b", "a"):
-        (tmp_path / name).write_text(f"policies: [{{name: {name}}}]")
-    found = documents.load_all([str(tmp_path / "b"), str(tmp_path / "a")], Sources({}))
-    assert [each.configuration.policies[0].name for each in found] == ["b", "a"]
+    assert 'cannot be rendered: template: config:1: function "nope" not defined' in str(raised)
+    assert str(raised).endswith("absent.yml: the file cannot be read: No such file or directory")
 
 
 def test_a_file_that_is_too_big_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,8 +140,8 @@ def test_texts_can_be_templates_of_their_own() -> None:
     sources = Sources({"RULES": 'a"\nfoo: 1'})
     text = "policies:\n  - name: a\n    rules: ${ .Env.RULES }\n"
     with pytest.raises(DocumentError):
-        documents.parse(FILE, text, sources)
-    (policy,) = documents.parse(FILE, text, sources, mode="scalar").configuration.policies
+        parse(text, sources)
+    (policy,) = parse(text, sources, "scalar").configuration.policies
     assert policy.rules == 'a"\nfoo: 1'
 
 
@@ -157,7 +153,7 @@ def test_placeholders_of_accessors_stay() -> None:
 def test_the_published_sample_is_a_document(tmp_path: Path) -> None:
     (tmp_path / "ca.crt").write_text("-----BEGIN CERTIFICATE-----\n")
     text = SAMPLE.read_text().replace("/ca.crt", str(tmp_path / "ca.crt"))
-    found = documents.parse(FILE, text, Sources({"AWS_ACCESS_KEY_ID": "id"}))
+    found = parse(text, Sources({"AWS_ACCESS_KEY_ID": "id"}))
     assert not found.warnings
     configuration = found.configuration
     assert [auth.path for auth in configuration.auth] == [
@@ -244,7 +240,7 @@ policies:
   - {nmae: c, rules: 'path {'}
 """
     with pytest.raises(DocumentError) as found:
-        documents.parse("f.yml", text, Sources({}))
+        parse(text, Sources({}), file="f.yml")
     told = [(problem.line, problem.column, problem.where) for problem in found.value.problems]
     assert told == [(1, 1, ""), (3, 5, "policies policy a"), (5, 5, "policies[2]"), (5, 6, "policies[2]")]
 
@@ -252,8 +248,8 @@ policies:
 def test_of_a_value_that_breaks_the_document_it_is_told_what_helps() -> None:
     text = "policies:\n- name: '${ env `NAME` }'\n"
     with pytest.raises(DocumentError, match=r"'\| toJson' quotes it") as broken:
-        documents.parse(FILE, text, Sources({"NAME": "o'clock"}))
+        parse(text, Sources({"NAME": "o'clock"}))
     assert "o'clock" not in str(broken.value)
     with pytest.raises(DocumentError) as plain:
-        documents.parse(FILE, "policies: [", Sources({}))
+        parse("policies: [", Sources({}))
     assert "toJson" not in str(plain.value)
