@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from bank_vaults.configure.apply import Result
 from bank_vaults.configure.config import Configuration
-from bank_vaults.configure.library import Library
+from bank_vaults.configure.library import Library, Union
 from bank_vaults.configure.memory import Memory
 from bank_vaults.configure.model import Identity, Wanted
 from bank_vaults.configure.passes import RUN_ERRORS, LoginRefusedError, Passes, Report
@@ -104,7 +104,7 @@ class Service:
         for attempt in range(1, _ONCE_TRIES + 1):
             last = attempt == _ONCE_TRIES or check is not None
             try:
-                report = self._whole_pass(check, remember=False)
+                report = self._whole_pass(self._library.union(), check, remember=False)
             except VaultError:
                 if last:
                     raise
@@ -144,9 +144,10 @@ class Service:
         log.info("vault is unsealed, configuring...")
         return True
 
-    def _whole_pass(self, check: Callable[[Plan], None] | None = None, *, remember: bool = True) -> Report:
+    def _whole_pass(
+        self, union: Union, check: Callable[[Plan], None] | None = None, *, remember: bool = True
+    ) -> Report:
         """Everything there is; ``remember`` what was wanted, for a quick pass later. Raises RUN_ERRORS."""
-        union = self._library.union()
         with self._passes.look(union.configuration, purge=union.complete) as look:
             if check is not None:
                 check(look.plan)
@@ -198,9 +199,10 @@ class Service:
         try:
             if drifting and not self._manner.drift_correct:
                 return self._look_for_drift(), ()
+            union = self._library.union()
             if self._changed and self._known is not None:
-                self._pass_ahead(self._library.union().configuration)
-            report = self._whole_pass()
+                self._pass_ahead(union.configuration)
+            report = self._whole_pass(union)
             while self._ahead:
                 report = self._ahead.pop().followed_by(report)
         except RUN_ERRORS as error:
