@@ -13,7 +13,8 @@ from http.client import HTTPException
 from pathlib import Path
 from types import TracebackType
 
-from tests.support.faultproxy import Fault, FaultProxy
+from tests.support.configured import Place, is_write
+from tests.support.faultproxy import CUT, Fault, FaultProxy
 from tests.support.program import Program, eventually, stored
 from tests.support.servers import Server, api, unseal, wait_active
 
@@ -40,6 +41,23 @@ class HookedProxy(FaultProxy):
         """Call the hook first."""
         self._hook(method, path)
         return super().arrived(method, path)
+
+
+def apply_killed_when(place: Place, is_due: Callable[[str], bool], *, carried_out: bool) -> int:
+    """Apply, with the program killed at each write, by its path, of which ``is_due`` says so; the server gets
+    that all the same or does not. The exit code.
+    """
+
+    def kill(method: str, path: str) -> None:
+        if is_write(method, path) and is_due(path):
+            program.signal(signal.SIGKILL)
+            if not carried_out:
+                proxy.on("*", "*", CUT, times=None)
+
+    with HookedProxy(place.server, kill) as proxy:
+        program = place.program("--parallelism=1", address=proxy.address)
+        with program:
+            return program.wait().code
 
 
 def children(pid: int) -> list[int]:

@@ -11,10 +11,10 @@ import pytest
 
 from bank_vaults.telemetry.failpoints import FAILPOINTS
 from tests.faults.generating import assert_generated_once, document
-from tests.faults.harness import FAILPOINT, HookedProxy
+from tests.faults.harness import FAILPOINT, apply_killed_when
 from tests.support.binaries import ServerKind
-from tests.support.configured import Place, is_write
-from tests.support.faultproxy import CUT, FaultProxy
+from tests.support.configured import Place
+from tests.support.faultproxy import FaultProxy
 from tests.support.servers import Server
 
 PASSAGES = [
@@ -59,18 +59,11 @@ def killed_at_write(place: Place, number: int, *, carried_out: bool) -> str:
     """
     writes: list[str] = []
 
-    def kill(method: str, path: str) -> None:
-        if is_write(method, path):
-            writes.append(path)
-            if len(writes) == number:
-                program.signal(signal.SIGKILL)
-                if not carried_out:
-                    proxy.on("*", "*", CUT, times=None)
+    def is_due(path: str) -> bool:
+        writes.append(path)
+        return len(writes) == number
 
-    with HookedProxy(place.server, kill) as proxy:
-        program = place.program("--parallelism=1", address=proxy.address)
-        with program:
-            code = program.wait().code
+    code = apply_killed_when(place, is_due, carried_out=carried_out)
     assert code == (-signal.SIGKILL if len(writes) >= number else 0)
     return writes[number - 1] if len(writes) >= number else ""
 

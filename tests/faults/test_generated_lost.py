@@ -13,10 +13,10 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
-from tests.faults.harness import HookedProxy
+from tests.faults.harness import apply_killed_when
 from tests.support.binaries import ServerKind
-from tests.support.configured import Place, is_write
-from tests.support.faultproxy import CUT, DROP_ANSWER, HOLD, FaultProxy
+from tests.support.configured import Place
+from tests.support.faultproxy import DROP_ANSWER, HOLD, FaultProxy
 from tests.support.servers import Server
 
 ROOT, INTERMEDIATE = "root/generate", "intermediate/generate"
@@ -56,17 +56,8 @@ def document(option: str, version: int = 2, mount: str = "pki", **fields: Any) -
 
 def killed_at(place: Place, path: str, *, carried_out: bool = True) -> None:
     """Apply, with the program killed when it writes there, which the server gets all the same or does not."""
-
-    def kill(method: str, seen: str) -> None:
-        if is_write(method, seen) and seen == path:
-            program.signal(signal.SIGKILL)
-            if not carried_out:
-                proxy.on("*", "*", CUT, times=None)
-
-    with HookedProxy(place.server, kill) as proxy:
-        program = place.program("--parallelism=1", address=proxy.address)
-        with program:
-            assert program.wait().code == -signal.SIGKILL
+    code = apply_killed_when(place, lambda seen: seen == path, carried_out=carried_out)
+    assert code == -signal.SIGKILL
 
 
 def inside(place: Place, mount: str = "pki") -> tuple[list[str], list[str], list[str]]:

@@ -6,7 +6,6 @@ import base64
 import json
 import signal
 import socket
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -27,6 +26,7 @@ from tests.faults.harness import (
 )
 from tests.support.program import Finished, Program, run, stored
 from tests.support.servers import Server, api, wait_active
+from tests.support.serving import serving
 
 WANTED = "operators-own-root-token-4711"
 FORMATS = pytest.mark.parametrize("log_format", ["text", "json"])
@@ -290,11 +290,5 @@ def echoing_server(status: int) -> Iterator[str]:
             """Nothing."""
 
     listener = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=listener.serve_forever, args=(0.02,))
-    thread.start()
-    try:
+    with serving(listener):
         yield f"http://127.0.0.1:{listener.server_port}"
-    finally:
-        listener.shutdown()
-        thread.join()
-        listener.server_close()

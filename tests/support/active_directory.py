@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import socketserver
-import threading
 from collections.abc import Iterator
 from typing import Final
+
+from tests.support.serving import serving
 
 ACCOUNT: Final = "cn=vault,dc=example,dc=org"
 
@@ -66,15 +67,10 @@ def active_directory(password: str) -> Iterator[ActiveDirectory]:
     """The directory, listening on loopback."""
     found = ActiveDirectory(password)
     handler = type("Handler", (_Handler,), {"directory": found})
-    with _Listener(("127.0.0.1", 0), handler) as server:
-        found.url = f"ldap://127.0.0.1:{server.server_address[1]}"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
-            yield found
-        finally:
-            server.shutdown()
-            thread.join()
+    server = _Listener(("127.0.0.1", 0), handler)
+    found.url = f"ldap://127.0.0.1:{server.server_address[1]}"
+    with serving(server):
+        yield found
 
 
 class _Listener(socketserver.ThreadingTCPServer):

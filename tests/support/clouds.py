@@ -14,6 +14,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from tests.support.serving import serving
+
 
 @contextlib.contextmanager
 def moto() -> Iterator[str]:
@@ -124,16 +126,11 @@ class _Handler(BaseHTTPRequestHandler):
 def cloud() -> Iterator[Cloud]:
     """The small server."""
     handler = type("Handler", (_Handler,), {})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        found = Cloud(f"http://127.0.0.1:{server.server_port}")
-        handler.cloud = found  # type: ignore[attr-defined]
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
-            yield found
-        finally:
-            server.shutdown()
-            thread.join()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    found = Cloud(f"http://127.0.0.1:{server.server_port}")
+    handler.cloud = found  # type: ignore[attr-defined]
+    with serving(server):
+        yield found
 
 
 def service_account(address: str) -> dict[str, str]:

@@ -24,6 +24,7 @@ from urllib.parse import parse_qs, urlsplit
 import trustme
 
 from tests.support.clouds import service_account
+from tests.support.serving import serving
 
 Answered = tuple[int, Mapping[str, Any]]
 
@@ -182,12 +183,7 @@ def intercepted(vendor: Vendor, directory: Path) -> Iterator[Proxy]:
     authority.cert_pem.write_to_path(trusted)
     members = {"vendor": vendor, "authority": authority, "lock": threading.Lock()}
     handler = type("Handler", (_Handler,), members)
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    with serving(server):
         address = f"http://127.0.0.1:{server.server_port}"
-        try:
-            yield Proxy({"HTTPS_PROXY": address, "SSL_CERT_FILE": str(trusted)})
-        finally:
-            server.shutdown()
-            thread.join()
+        yield Proxy({"HTTPS_PROXY": address, "SSL_CERT_FILE": str(trusted)})
