@@ -222,16 +222,20 @@ def excerpt(known: Outline, text: str) -> Excerpt | None:
     if items is None:
         return None
     others = (piece.names for piece in (*pieces[:first], *pieces[behind:]))
-    elsewhere = frozenset[Key]().union(*(each for each in others))
+    elsewhere = frozenset[Key]().union(*others)
     name = section_name(begins.section)
     return Excerpt(begins.section, Located({name: Located(items, 1, 1)}, 1, 1), elsewhere)
 
 
 def _begins_element(text: str, start: int, end: int, opening: Opening | None) -> bool:
     """Whether what has changed in YAML, if there is anything, begins with a dash in a line of its own."""
-    dash = " " * (opening.indent if opening else 0) + "-"
+    dash = _dash(opening) if opening else "-"
     begins = text[start - 1] == "\n" and text.startswith((f"{dash} ", f"{dash}\n"), start)
     return start == end or begins
+
+
+def _dash(opening: Opening) -> str:
+    return " " * opening.indent + "-"
 
 
 def _read_in_json(text: str, start: int, end: int, begins: Opening, ends: Opening) -> list[Located] | None:
@@ -253,14 +257,13 @@ def _read_in_json(text: str, start: int, end: int, begins: Opening, ends: Openin
 
 def _read_in_yaml(text: str, start: int, end: int, begins: Opening, ends: Opening) -> list[Located] | None:
     """The elements in ``text[start:end]``, put in the place of all others of their list."""
-    part, dash = text[start:end], " " * begins.indent + "-"
-    if part and not part.startswith((f"{dash} ", f"{dash}\n")):
+    if not _begins_element(text, start, end, begins):
         return None
     name = section_name(begins.section)
     head = "\n" * (text.count("\n", 0, start) - 1) + f"{name}:\n"
-    sentinel = "" if end == len(text) else f"{_SENTINEL}:\n" if ends.end else f"{dash} {_SENTINEL}\n"
+    sentinel = "" if end == len(text) else f"{_SENTINEL}:\n" if ends.end else f"{_dash(begins)} {_SENTINEL}\n"
     try:
-        found, faults = yaml12.locate(head + part + sentinel, _MOST_VALUES)
+        found, faults = yaml12.locate(head + text[start:end] + sentinel, _MOST_VALUES)
     except YamlError:
         return None
     if faults or found is None or not isinstance(found.value, dict):
