@@ -125,18 +125,20 @@ def _default_config(auth: Auth, server: Server) -> Mapping[str, Any] | None:
 # -- roles, users, groups, mappings ------------------------------------------------------------------------
 
 
-def _lists(auth: Auth) -> Iterator[tuple[str, str, tuple[Named, ...]]]:
-    """The items of a method: their kind, where below it they are, themselves."""
-    yield "role", _ROLES.get(auth.type, "role"), auth.roles
-    yield "user", "users", auth.users
-    yield "group", "groups", auth.groups
-    yield "account", "config/sts", auth.crossaccountroles
+def _lists(auth: Auth) -> Iterator[tuple[str, str, tuple[Named, ...], bool]]:
+    """The items of a method: their kind, where below it they are, themselves, and whether the document has
+    their list also where it is empty, as it has every map that is there.
+    """
+    yield "role", _ROLES.get(auth.type, "role"), auth.roles, "roles" in auth.emptied
+    yield "user", "users", auth.users, "users" in auth.emptied
+    yield "group", "groups", auth.groups, "groups" in auth.emptied
+    yield "account", "config/sts", auth.crossaccountroles, "crossaccountrole" in auth.emptied
     for kind, named in auth.maps.items():
-        yield f"map of {kind}", f"map/{kind}", named
+        yield f"map of {kind}", f"map/{kind}", named, True
 
 
 def _all_items(auth: Auth) -> Iterator[Wanted]:
-    for kind, where, items in _lists(auth):
+    for kind, where, items, _ in _lists(auth):
         for item in items:
             if kind == "role" and auth.type in ("jwt", "oidc"):
                 yield _claiming_role(auth, where, item)
@@ -239,20 +241,11 @@ def insides(configuration: Configuration) -> tuple[Inside, ...]:
     found: dict[tuple[str, str], set[str]] = {}
     for auth in configuration.auth:
         root = f"auth/{_path(auth)}"
-        for kind, where, items in _lists(auth):
+        for kind, where, items, emptied in _lists(auth):
             names = {item.name for item in items if item.name}
-            if names or _is_emptied(auth, kind):
+            if names or emptied:
                 found.setdefault((kind, f"{root}/{where}"), set()).update(names)
     return tuple(Inside("auth", kind, root, frozenset(names)) for (kind, root), names in found.items())
-
-
-_MEMBERS: Final = {"role": "roles", "user": "users", "group": "groups", "account": "crossaccountrole"}
-"""Of an element, by the kind of what is in them."""
-
-
-def _is_emptied(auth: Auth, kind: str) -> bool:
-    """Whether a list without anything is in the document all the same, as every map is that there is."""
-    return kind not in _MEMBERS or _MEMBERS[kind] in auth.emptied
 
 
 def _purge(configuration: Configuration) -> MountPurge:
