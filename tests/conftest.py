@@ -17,6 +17,8 @@ from tests.support.pkcs11_modules import FaultyModule, compiled
 from tests.support.servers import Server, running_servers
 from tests.support.softhsm import MODULE, SoftHsm
 
+os.environ.pop("PYTHONUNBUFFERED", None)  # programs run as users run them, who seldom have it
+
 
 def skip_or_fail(missing: MissingBinary) -> NoReturn:
     """Skip the test at a desk, fail it in CI."""

@@ -98,7 +98,8 @@ def _fail(sentence: str, code: int) -> int:
     """One line on stderr, without secrets and control characters."""
     masked = logs.redact(sentence)
     line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in masked)
-    complain(f"Error: {line}")
+    with suppress(OSError):  # there is nowhere to complain; the code tells it
+        complain(f"Error: {line}")
     return code
 
 
@@ -108,13 +109,7 @@ def _flush() -> None:
 
 
 def _reader_is_gone() -> bool:
-    """Whether nobody reads stdout any more. If so it is replaced, so that the last flush is quiet."""
-    output = sys.stdout.fileno()
+    """Whether nobody reads stdout any more."""
     watch = select.poll()
-    watch.register(output, 0)
-    gone = any(event & (select.POLLERR | select.POLLHUP) for _, event in watch.poll(0))
-    if gone:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, output)
-        os.close(nowhere)
-    return gone
+    watch.register(sys.stdout.fileno(), 0)
+    return any(event & (select.POLLERR | select.POLLHUP) for _, event in watch.poll(0))

@@ -10,6 +10,7 @@ where there is one, and the fields.
 
 from __future__ import annotations
 
+import atexit
 import binascii
 import json
 import logging
@@ -173,6 +174,21 @@ class JsonFormatter(_Formatter):
 class _Handler(logging.StreamHandler[TextIO]):
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
         """Go on without the line: with stderr closed or its disk full there is nowhere to complain."""
+
+
+@atexit.register
+def _end_of_output() -> None:
+    """Give up what could not be written to stdout or stderr. The interpreter would try it once more at its
+    end, complain, and exit with 120 in place of the code that it was given.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:  # None where the program was started with that descriptor closed
+                stream.flush()
+        except OSError:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream.fileno())
+            os.close(nowhere)
 
 
 def setup(format: str, level: str, stream: TextIO | None = None) -> None:  # noqa: A002

@@ -278,6 +278,13 @@ def test_a_full_disk_is_reported() -> None:
     assert done.stderr.count("\n") == 1
 
 
+def test_a_full_disk_under_stderr_does_not_change_the_exit_code() -> None:
+    with Path("/dev/full").open("wb") as full:
+        command = [sys.executable, "-m", "bank_vaults", "no-such-command"]
+        done = subprocess.run(command, stderr=full, timeout=60, check=False)
+    assert done.returncode == ExitCode.USAGE
+
+
 def test_without_a_stdout_the_program_still_works(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdout", None)
     assert main.run("bank-vaults", ["version"]) == 0
